@@ -1,0 +1,1 @@
+"""The pip driver: what the user typed, resolved, decided, and replayed."""

@@ -1,0 +1,1 @@
+"""Clients of package registries over one HTTP layer."""

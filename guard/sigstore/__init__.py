@@ -1,0 +1,1 @@
+"""Sigstore verification. Pure: no socket, environment, clock or file."""

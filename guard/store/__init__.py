@@ -1,0 +1,1 @@
+"""What guard keeps on disk."""

@@ -1,0 +1,1 @@
+"""Shim commands that stand in front of pip and npm."""
