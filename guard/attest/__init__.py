@@ -1,1 +1,1 @@
-"""Binding of attestations to artifacts, one file per ecosystem. Pure: no socket, environment, clock or file."""
+"""Binding of verified statements to the file that would be installed, and the states of evidence."""

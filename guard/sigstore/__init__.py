@@ -1,1 +1,1 @@
-"""Sigstore verification. Pure: no socket, environment, clock or file."""
+"""Sigstore verification with an explicit trust root: bytes in, claims out; no file, socket, environment or clock."""

@@ -1,0 +1,56 @@
+# Everything a contributor runs. Each target sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PREFIX ?= $(HOME)/.local
+
+# Recorded real attestations, tested too where the folder lies beside the checkout.
+CORPUS := $(wildcard ../shared/corpus)
+export GUARD_CORPUS := $(if $(CORPUS),$(abspath $(CORPUS)),$(GUARD_CORPUS))
+
+.PHONY: demo test test-full lint format bench install lock clean
+
+demo: $(STAMP)
+	$(BIN)/python -m tests.demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-full: $(STAMP)
+	GUARD_TEST_CAMPAIGNS=full $(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+# guard in an environment of its own, and its command in $(PREFIX)/bin.
+install:
+	$(PYTHON) -m venv $(PREFIX)/share/provenance-guard
+	$(PREFIX)/share/provenance-guard/bin/python -m pip install --quiet --disable-pip-version-check .
+	mkdir -p $(PREFIX)/bin
+	ln -sf $(PREFIX)/share/provenance-guard/bin/guard $(PREFIX)/bin/guard
+	$(PREFIX)/bin/guard --version
+
+# Resolves the development environment anew. The lock names no index, so that any one can serve it.
+lock: $(STAMP)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header \
+		--group dev pyproject.toml --output-file requirements-dev.txt
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,132 @@
+"""The composition root: the only place that reads the environment, the clock and the user's folders."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from importlib import resources
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+
+from guard.errors import ConfigInvalid
+from guard.model import Finding
+from guard.policy.policy import Policy, explicit_policy, merge_policies
+from guard.sigstore.trust_root import TrustRoot, parse_trust_root
+from guard.store.files import FileStore
+from guard.store.policies import POLICY_NAME, TrustedPolicies, find_project_policy, load_policy
+from guard.store.runs import Runs
+
+_APP_NAME = "provenance-guard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """guard's own options, which stand before the command word."""
+
+    policy: Path | None = None
+    trust_root: Path | None = None
+    report: Path | None = None
+    same_environment: bool = False
+    progress: bool = True
+    color: str = "auto"
+    verbose: int = 0
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """What a command needs of the outside, read once.
+
+    Args:
+        options: guard's own options.
+        environ: the process environment.
+        cwd: the working directory.
+        started: the moment the command began (UTC).
+        notes: what loading the policy had to say; filled by :meth:`load_policy`.
+    """
+
+    options: Options
+    environ: Mapping[str, str]
+    cwd: Path
+    started: datetime
+    notes: list[Finding] = field(default_factory=list)
+
+    @classmethod
+    def from_process(cls, options: Options) -> App:
+        """Read the process this runs in."""
+        return cls(options=options, environ=dict(os.environ), cwd=Path.cwd(), started=datetime.now(timezone.utc))
+
+    @property
+    def today(self) -> date:
+        """The date on which exceptions are judged."""
+        return self.started.date()
+
+    @property
+    def home(self) -> Path:
+        """The user's home folder."""
+        return Path(self.environ.get("HOME") or Path.home())
+
+    @property
+    def console(self) -> Console:
+        """Where guard's own words go: stderr, so that stdout stays the tool's."""
+        forced = {"always": True, "never": False}.get(self.options.color)
+        return Console(stderr=True, force_terminal=forced, no_color=forced is False, soft_wrap=True, highlight=False)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is shown while something takes long."""
+        return self.options.progress and not self.options.quiet and sys.stderr.isatty()
+
+    @property
+    def trusted_policies(self) -> TrustedPolicies:
+        """The record of policy files that the user trusts."""
+        return TrustedPolicies(platformdirs.user_state_path(_APP_NAME) / "trusted-policies.json")
+
+    @property
+    def file_store(self) -> FileStore:
+        """The store of downloaded files."""
+        return FileStore(platformdirs.user_cache_path(_APP_NAME) / "files")
+
+    @property
+    def runs(self) -> Runs:
+        """Where commands keep private files while they run."""
+        return Runs(platformdirs.user_cache_path(_APP_NAME) / "runs")
+
+    def load_policy(self) -> Policy:
+        """Return the policy in force.
+
+        Raises:
+            ConfigInvalid: a policy file cannot be used.
+        """
+        if self.options.policy is not None:
+            return explicit_policy(load_policy(self.options.policy))
+        user_path = platformdirs.user_config_path(_APP_NAME) / POLICY_NAME
+        user = load_policy(user_path) if user_path.is_file() else None
+        project = find_project_policy(self.cwd, home=self.home)
+        trusted = project is not None and project.digest in self.trusted_policies.load()
+        policy, notes = merge_policies(user, project, project_trusted=trusted)
+        self.notes[:] = notes
+        return policy
+
+    def load_trust_root(self, policy: Policy) -> TrustRoot:
+        """Return the Sigstore trust root in force: of the command line, else of the policy, else the shipped one.
+
+        Raises:
+            ConfigInvalid: it cannot be used.
+        """
+        named = self.options.trust_root
+        anchor = policy.anchors.trust_root
+        if named is None and anchor is not None:
+            named = Path(anchor.named_by).parent / anchor.name
+        if named is None:
+            data = (resources.files("guard") / "data" / "trusted_root.json").read_bytes()
+            return parse_trust_root(data, source="shipped with guard")
+        try:
+            return parse_trust_root(named.read_bytes(), source=str(named))
+        except OSError as error:
+            raise ConfigInvalid(f"trust root {named} cannot be read: {error.strerror}") from error

@@ -1,0 +1,143 @@
+"""The command line proper: guard's own options, the guarded tools, and what happens to errors."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guard import __version__
+from guard.app import App, Options
+from guard.errors import ExitCode, GuardError
+from guard.managers.process import Interrupted
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Everything after pip belongs to pip; guard's own options stand before it.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Policy to use instead of the guard.toml files that are found.",
+)
+@click.option(
+    "--trust-root",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Sigstore trusted root to use instead of the one that guard ships.",
+)
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the JSON report of the command.")
+@click.option(
+    "--same-environment", is_flag=True, help="Allow pip to change the environment that guard itself runs from."
+)
+@click.option("--no-progress", is_flag=True, help="Show no progress on a terminal.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in guard's own output.",
+)
+@click.option("-v", "--verbose", count=True, help="Say more: which pip, which policy, every file.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing when the command is allowed.")
+@click.version_option(__version__, prog_name="guard", message="%(prog)s %(version)s")
+@click.pass_context
+def guard(context: click.Context, **values: Any) -> None:
+    """Install with pip only what was verified: digests, Sigstore provenance, and the publisher's identity."""
+    values["progress"] = not values.pop("no_progress")
+    context.obj = App.from_process(Options(**values))
+
+
+@guard.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+    options_metavar="",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="ARGS...")
+@click.pass_obj
+def pip(app: App, arguments: tuple[str, ...]) -> int:
+    """Run pip, guarded: install, download, wheel and lock are decided first, other commands pass through."""
+    from guard.managers.pip.driver import run_pip
+
+    return run_pip(app, arguments)
+
+
+@guard.group()
+def policy() -> None:
+    """Look at the policy, and trust one that a project brings."""
+
+
+@policy.command("check")
+@click.pass_obj
+def policy_check(app: App) -> int:
+    """Read the policy that is in force here and say which files make it."""
+    from guard.cli.policy import check_policy
+
+    return check_policy(app)
+
+
+@policy.command("trust")
+@click.argument("file", type=click.Path(path_type=Path), default="guard.toml")
+@click.pass_obj
+def policy_trust(app: App, file: Path) -> int:
+    """Let the indexes and the trust root that FILE names take effect for you, as long as its content stays the same."""
+    from guard.cli.policy import trust_policy
+
+    return trust_policy(app, file)
+
+
+@guard.group("trust-root")
+def trust_root() -> None:
+    """Look at the Sigstore trust root."""
+
+
+@trust_root.command("show")
+@click.pass_obj
+def trust_root_show(app: App) -> int:
+    """Print where the trust root in force comes from, and its digest."""
+    root = app.load_trust_root(app.load_policy())
+    click.echo(f"{root.digest}  {root.source}")
+    return ExitCode.ALLOWED
+
+
+def run(argv: list[str]) -> int:
+    """Carry out one command line.
+
+    Args:
+        argv: what follows ``guard``.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        status = guard.main(args=argv, prog_name="guard", standalone_mode=False)
+        return int(status) if isinstance(status, int) else ExitCode.ALLOWED
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return ExitCode.USAGE
+    except click.Abort:
+        return 128 + 2
+    except Interrupted as interruption:
+        return 128 + interruption.number
+    except GuardError as error:
+        _print_error(error.message, error.hint)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  # the last boundary: an error of guard's own stops the install
+        _print_error(f"internal error, nothing more was installed: {type(error).__name__}: {error}", "")
+        if "-v" in argv or "--verbose" in argv:
+            traceback.print_exc()
+        return ExitCode.INTERNAL
+
+
+def _print_error(message: str, hint: str) -> None:
+    from guard.report.text import printable
+
+    sys.stderr.write(f"guard: {printable(message)}\n")
+    if hint:
+        sys.stderr.write(f"  {printable(hint)}\n")

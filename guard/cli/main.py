@@ -1,0 +1,62 @@
+"""The entry point: passes harmless commands straight to the tool, and everything else to the command line proper.
+
+Only ``os`` and ``sys`` are imported here, so that ``guard pip --version`` costs little more than ``pip --version``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# guard's own options that take a value and may stand before the command word; a test compares them with the parser.
+OPTIONS_WITH_VALUE = frozenset({"--policy", "--report", "--trust-root", "--color"})
+
+
+def main() -> int:
+    """Run guard with the process's arguments.
+
+    Returns:
+        The exit status (:class:`guard.errors.ExitCode`, or the wrapped tool's own).
+    """
+    argv = sys.argv[1:]
+    word, rest = split_at_command(argv)
+    if word == "pip":
+        from guard.managers.pip.options import Kind, classify
+
+        if classify(rest) is Kind.PASS_THROUGH:
+            return _pass_through_to_pip(rest)
+    _restart_isolated(argv)
+    from guard.cli.commands import run
+
+    return run(argv)
+
+
+def split_at_command(argv: list[str]) -> tuple[str | None, list[str]]:
+    """Return the command word and what follows it; ``None`` when guard's own options are all there is."""
+    position = 0
+    while position < len(argv):
+        word = argv[position]
+        if not word.startswith("-"):
+            return word, argv[position + 1 :]
+        position += 2 if word in OPTIONS_WITH_VALUE else 1
+    return None, []
+
+
+def _pass_through_to_pip(arguments: list[str]) -> int:
+    from guard.errors import ToolNotFound
+    from guard.managers.pip.target import find_pip
+
+    try:
+        command = find_pip(os.environ.get("PATH", os.defpath), virtual_env=os.environ.get("VIRTUAL_ENV"))
+    except ToolNotFound as error:
+        sys.stderr.write(f"guard: {error.message}\n  {error.hint}\n")
+        return int(error.exit_code)
+    sys.stdout.flush()
+    os.execv(command.interpreter, [*command.argv, *arguments])  # noqa: S606 - the user's own pip
+    raise AssertionError("exec does not return")
+
+
+def _restart_isolated(argv: list[str]) -> None:
+    """Start again with ``-I``: no PYTHONPATH, no user site, no current folder decides what guard imports."""
+    if not sys.flags.isolated:
+        os.execv(sys.executable, [sys.executable, "-I", "-m", "guard", *argv])  # noqa: S606

@@ -1,0 +1,282 @@
+"""Gathers facts about files and asks the policy: the only place that turns failures into states.
+
+Everything is gathered once a run and remembered: a file that several requests name is fetched, hashed and verified by
+one of them while the others wait. Decisions are not stored anywhere; they are made from facts in every run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Generic, TypeVar
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from guard import limits
+from guard.attest.availability import Flag, Outcome, evaluate_availability
+from guard.attest.pypi import verify_provenance
+from guard.errors import MalformedInput, Unavailable
+from guard.model import (
+    Artifact,
+    Digest,
+    Ecosystem,
+    Evidence,
+    EvidenceKind,
+    Facts,
+    Judged,
+    Location,
+    SourceKind,
+)
+from guard.policy.evaluate import evaluate_artifact
+from guard.policy.policy import Policy
+from guard.registry.pypi import IndexClient, Project
+from guard.registry.simple import IndexFile
+from guard.sigstore.verify import Verifier
+from guard.store.archives import load_sdist_metadata, load_wheel_metadata, parse_core_metadata
+from guard.store.files import FileStore, StoredFile
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What the user's input accepts for one requirement.
+
+    Args:
+        digests: accepted digests; empty when it pins none.
+        location: where the requirement stands.
+        enforced: whether the input pins hashes, so that an unpinned file is a hole.
+    """
+
+    digests: tuple[Digest, ...] = ()
+    location: Location | None = None
+    enforced: bool = False
+
+
+NO_PINS = Pins()
+
+
+class Engine:
+    """Fetches, verifies and judges files of a Python package index.
+
+    Args:
+        index: where pages, files and evidence come from.
+        store: where verified bytes are kept.
+        make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
+        policy: what is asked of artifacts.
+        today: the date on which exceptions are judged.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: IndexClient,
+        store: FileStore,
+        make_verifier: Callable[[], Verifier],
+        policy: Policy,
+        today: date,
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._policy = policy
+        self._today = today
+        self._make_verifier = make_verifier
+        self._verifier: _Once[None, Verifier] = _Once()
+        self._files: _Once[str, StoredFile] = _Once()
+        self._metadata: _Once[str, bytes] = _Once()
+        self._judged: _Once[tuple[str, Pins], Judged] = _Once()
+        self._executor = ThreadPoolExecutor(limits.PREFETCH_WORKERS, thread_name_prefix="guard-engine")
+
+    def close(self) -> None:
+        """Drop work that has not begun."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def start(self, work: Callable[[], object]) -> None:
+        """Do ``work`` in the background; what it raises shows when its result is asked for in the foreground."""
+        self._executor.submit(work)
+
+    def fetch_project(self, name: str) -> Project:
+        """Return the project's page from the index that owns the name.
+
+        Raises:
+            NotFound: no index has it.
+            Unavailable: an index that could own it did not answer.
+            MalformedInput: an index answered what is no index page.
+        """
+        return self._index.fetch_project(name)
+
+    def load_file(self, file: IndexFile) -> StoredFile:
+        """Return the file's bytes with their digests, from the store or the index.
+
+        Raises:
+            Unavailable: the index did not deliver it.
+            MalformedInput: it is larger than allowed.
+        """
+        return self._files.get(file.url, lambda: self._load_file(file))
+
+    def load_metadata(self, file: IndexFile) -> bytes:
+        """Return a wheel's METADATA, from the index (PEP 658) or, where it offers none, from the wheel itself.
+
+        Raises:
+            Unavailable: the index did not deliver it.
+            MalformedInput: it does not have the digest that the index lists, or is no metadata.
+        """
+        return self._metadata.get(file.url, lambda: self._load_metadata(file))
+
+    def judge(self, project: Project, file: IndexFile, pins: Pins = NO_PINS) -> Judged:
+        """Gather all facts about one file of an index and decide it. Never raises for what a server sends."""
+        return self._judged.get((file.url, pins), lambda: self._judge(project, file, pins))
+
+    def judge_all(
+        self, requests: Iterable[tuple[Project, IndexFile, Pins]], *, done: Callable[[Judged], None]
+    ) -> tuple[Judged, ...]:
+        """Judge several files at once, in the order given.
+
+        Args:
+            requests: project, file and what the user's input accepts for it.
+            done: called in the caller's thread after each.
+        """
+        futures = [self._executor.submit(self.judge, *request) for request in requests]
+        judged = []
+        for future in futures:
+            judged.append(future.result())
+            done(judged[-1])
+        return tuple(judged)
+
+    def judge_facts(self, facts: Facts) -> Judged:
+        """Decide on facts that were gathered elsewhere (local files, refused sources)."""
+        return Judged(facts=facts, decision=evaluate_artifact(facts, self._policy, today=self._today))
+
+    def _judge(self, project: Project, file: IndexFile, pins: Pins) -> Judged:
+        artifact = artifact_of(project, file, pins)
+        facts = Facts(
+            artifact=artifact,
+            listed=file.digests,
+            hashes_enforced=pins.enforced,
+            other_indexes=project.other_indexes,
+        )
+        try:
+            stored = self.load_file(file)
+        except Unavailable as error:
+            return self.judge_facts(replace(facts, registry_problem=error.message))
+        except MalformedInput as error:
+            return self.judge_facts(replace(facts, metadata_problem=error.message))
+        if not artifact.digests:
+            facts = replace(facts, artifact=replace(artifact, digests=(stored.sha256,)))
+        facts = replace(facts, observed=stored.digests)
+        facts = replace(facts, metadata_problem=self._metadata_problem(file, stored, artifact))
+        facts = replace(facts, evidence=self._gather_evidence(project, file, stored.sha256))
+        return self.judge_facts(facts)
+
+    def _load_file(self, file: IndexFile) -> StoredFile:
+        algorithms = frozenset(digest.algorithm for digest in file.digests)
+        listed = next((digest for digest in file.digests if digest.algorithm == "sha256"), None)
+        found = self._store.load(listed, algorithms=algorithms) if listed else None
+        if found is not None:
+            return found
+        try:
+            return self._store.store(lambda sink: self._index.fetch_file(file, sink), algorithms=algorithms)
+        except OSError as error:
+            raise Unavailable(f"{file.filename} cannot be stored: {error.strerror or error}") from error
+
+    def _load_metadata(self, file: IndexFile) -> bytes:
+        if file.has_core_metadata:
+            return self._index.fetch_metadata(file)
+        stored = self.load_file(file)
+        if not as_listed(file.digests, stored.digests):
+            raise MalformedInput(f"{file.filename} does not have the digest that its index lists")
+        return load_wheel_metadata(stored.path, filename=file.filename)
+
+    def _metadata_problem(self, file: IndexFile, stored: StoredFile, artifact: Artifact) -> str:
+        """Say how the file's own metadata differs from its name and from what the resolver was given, if it does."""
+        try:
+            if file.filename.endswith(".whl"):
+                inside: bytes | None = load_wheel_metadata(stored.path, filename=file.filename)
+            else:
+                inside = load_sdist_metadata(stored.path, filename=file.filename)
+            if inside is None:
+                return ""
+            stated = parse_core_metadata(inside, what=f"metadata inside {file.filename}")
+        except MalformedInput as error:
+            return error.message
+        if stated.name != canonicalize_name(artifact.name) or not _same_version(stated.version, artifact.version):
+            return f"{file.filename} says of itself that it is {stated.name} {stated.version}"
+        offered = self._metadata.peek(file.url)
+        if offered is not None and offered != inside:
+            return f"the metadata that the index offers beside {file.filename} is not the metadata inside it"
+        return ""
+
+    def _gather_evidence(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
+        flag, outcome, document = self._index.fetch_provenance(file, project=project)
+        if outcome is Outcome.FOUND and document is not None:
+            return verify_provenance(document, filename=file.filename, sha256=sha256, verifier=self._load_verifier())
+        return (_without_document(flag, outcome, provenance_url_set=self._index.provenance_url is not None),)
+
+    def _load_verifier(self) -> Verifier:
+        return self._verifier.get(None, self._make_verifier)
+
+
+def _without_document(flag: Flag, outcome: Outcome, *, provenance_url_set: bool) -> Evidence:
+    state, cause, reason = evaluate_availability(flag, outcome, provenance_url_set=provenance_url_set)
+    return Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=state, cause=cause, reason=reason)
+
+
+def artifact_of(project: Project, file: IndexFile, pins: Pins = NO_PINS) -> Artifact:
+    """Return the artifact that a file on an index page is."""
+    return Artifact(
+        ecosystem=Ecosystem.PYPI,
+        name=project.name,
+        version=file.version or "",
+        file=file.filename,
+        digests=file.digests,
+        source=SourceKind.REGISTRY,
+        origin=file.url,
+        location=pins.location,
+        pinned=pins.digests,
+    )
+
+
+def as_listed(listed: tuple[Digest, ...], observed: tuple[Digest, ...]) -> bool:
+    """Whether every listed digest is among the observed ones; nothing listed is nothing to differ from."""
+    return set(listed) <= set(observed)
+
+
+def _same_version(one: str, other: str) -> bool:
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one == other
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+class _Once(Generic[_Key, _Value]):
+    """Makes the value for each key once; whoever asks meanwhile waits for the one who makes it."""
+
+    def __init__(self) -> None:
+        self._futures: dict[_Key, Future[_Value]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: _Key, make: Callable[[], _Value]) -> _Value:
+        with self._lock:
+            future = self._futures.get(key)
+            mine = future is None
+            if future is None:
+                future = self._futures[key] = Future()
+        if mine:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+        return future.result()
+
+    def peek(self, key: _Key) -> _Value | None:
+        with self._lock:
+            future = self._futures.get(key)
+        return future.result() if future is not None and future.done() and future.exception() is None else None

@@ -1,0 +1,293 @@
+"""The simple repository API (PEP 503, 691, 658, 714) as the gateway serves it to pip.
+
+Two sites speak it. The **open** one serves the resolver: every file of every project, but a file only after its digest
+and decision. The **closed** one serves exactly what was decided, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from urllib.parse import quote
+
+from packaging.utils import canonicalize_name
+
+from guard.engine import NO_PINS, Engine, Pins
+from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
+from guard.gateway.server import Answer, Body, FileBody, Refusal
+from guard.model import Finding, Judged, Level, RuleId, Verdict
+from guard.registry.pypi import Project
+from guard.registry.simple import IndexFile
+from guard.store.files import StoredFile
+
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+_METADATA_SUFFIX = ".metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A file that was decided and may be delivered.
+
+    Args:
+        project: the page that lists it.
+        file: the file as its index lists it.
+        judged: the decision.
+    """
+
+    project: Project
+    file: IndexFile
+    judged: Judged
+
+
+class OpenSite:
+    """Serves a resolver: pages pass through, a file is fetched, hashed, verified and decided before it is delivered.
+
+    Args:
+        engine: where everything comes from.
+        pins: what the user's input accepts, by normalised project name: version and digests.
+        wheel_metadata: whether metadata is offered for every wheel, so that the resolver need not download it.
+        anticipate: told of each wheel's metadata that was delivered; may start work in the background.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        pins: Mapping[str, PinnedProject] | None = None,
+        wheel_metadata: bool,
+        anticipate: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._pins = pins or {}
+        self._wheel_metadata = wheel_metadata
+        self._anticipate = anticipate
+        self._lock = threading.Lock()
+        self._delivered: dict[tuple[str, str], Delivered] = {}
+        self._refused: dict[tuple[str, str], Judged] = {}
+        self._findings: dict[str, Finding] = {}
+        self._crash: BaseException | None = None
+
+    @property
+    def delivered(self) -> tuple[Delivered, ...]:
+        """Every file that was delivered, in order."""
+        with self._lock:
+            return tuple(self._delivered.values())
+
+    @property
+    def refused(self) -> tuple[Judged, ...]:
+        """Every file that was asked for and refused."""
+        with self._lock:
+            return tuple(self._refused.values())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What went wrong apart from single files: pages that could not be had."""
+        with self._lock:
+            return tuple(self._findings.values())
+
+    def raise_crash(self) -> None:
+        """Raise what an answer died of, if one did: an error of guard's own must not pass for a refusal."""
+        if self._crash is not None:
+            raise self._crash
+
+    def find(self, path: str) -> tuple[Project, IndexFile] | None:
+        """Return the file that a gateway path such as ``/files/six/six-1.17.0.tar.gz`` stands for."""
+        area, name, filename = _split(path)
+        if area != "files" or filename is None:
+            return None
+        project = self._engine.fetch_project(name)
+        file = _file_named(project.page.files, filename)
+        return None if file is None else (project, file)
+
+    def answer(self, path: str) -> Answer:
+        """Answer one request; see :class:`guard.gateway.server.Site`."""
+        area, name, filename = _split(path)
+        try:
+            if area == "simple" and filename is None:
+                return self._page(name)
+            if area == "files" and filename is not None:
+                return self._file(name, filename)
+        except NotFound as error:
+            return Refusal(HTTPStatus.NOT_FOUND, error.message)
+        except Unavailable as error:
+            return self._note(name, Level.UNDECIDED, error)
+        except MalformedInput as error:
+            return self._note(name, Level.BLOCK, error)
+        except Exception as error:  # noqa: BLE001  # kept for raise_crash; the client is refused
+            self._crash = error
+            return Refusal(HTTPStatus.FAILED_DEPENDENCY, "guard: internal error")
+        return Refusal(HTTPStatus.NOT_FOUND, "guard serves no such path")
+
+    def _page(self, name: str) -> Answer:
+        project = self._engine.fetch_project(name)
+        pinned = self._pins.get(project.name)
+        files = [file for file in project.page.files if pinned is None or pinned.accepts(file)]
+        return Body(render_project_page(project.name, files, self._offers_metadata), SIMPLE_JSON)
+
+    def _offers_metadata(self, file: IndexFile) -> bool:
+        return file.has_core_metadata or (self._wheel_metadata and file.filename.endswith(".whl"))
+
+    def _file(self, name: str, filename: str) -> Answer:
+        project = self._engine.fetch_project(name)
+        file = _file_named(project.page.files, filename)
+        if file is not None:
+            return self._deliver(project, file)
+        wheel = _file_named(project.page.files, filename.removesuffix(_METADATA_SUFFIX))
+        if wheel is None or not self._offers_metadata(wheel):
+            return Refusal(HTTPStatus.NOT_FOUND, f"{name} lists no file {filename}")
+        metadata = self._engine.load_metadata(wheel)
+        self._anticipate(metadata)
+        return Body(metadata, "text/plain; charset=utf-8")
+
+    def _deliver(self, project: Project, file: IndexFile) -> Answer:
+        judged = self._engine.judge(project, file, self.pins_for(project, file))
+        key = (project.name, file.filename)
+        if not judged.decision.verdict.installs:
+            with self._lock:
+                self._refused[key] = judged
+            return refusal_of(judged)
+        with self._lock:
+            self._delivered[key] = Delivered(project, file, judged)
+        stored = self._engine.load_file(file)
+        return FileBody(stored.path, stored.size_bytes)
+
+    def pins_for(self, project: Project, file: IndexFile) -> Pins:
+        """Return what the user's input accepts for this file.
+
+        A build requirement may be another version of a pinned project; pip itself holds the project to its pin.
+        """
+        pinned = self._pins.get(project.name)
+        return pinned.pins if pinned is not None and pinned.is_pinned_version(file) else NO_PINS
+
+    def _note(self, name: str, level: Level, error: GuardError) -> Refusal:
+        finding = Finding(rule=RuleId.REGISTRY_UNAVAILABLE, level=level, message=error.message, next=error.hint)
+        with self._lock:
+            self._findings[name] = finding
+        status = HTTPStatus.FORBIDDEN if level is Level.BLOCK else HTTPStatus.FAILED_DEPENDENCY
+        return Refusal(status, f"guard: {error.message}")
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedProject:
+    """What the user's input accepts of one project.
+
+    Args:
+        version: the one version that the input names, or ``None`` where it pins digests alone.
+        pins: accepted digests and their place.
+    """
+
+    version: str | None
+    pins: Pins
+
+    def is_pinned_version(self, file: IndexFile) -> bool:
+        """Whether the pin speaks about this file."""
+        return self.version is None or file.version == self.version
+
+    def accepts(self, file: IndexFile) -> bool:
+        """Whether the file may be offered: another version, or one of the accepted digests.
+
+        A file without a listed digest is offered and compared when its bytes are there.
+        """
+        if not self.is_pinned_version(file) or not self.pins.digests:
+            return True
+        comparable = {digest.algorithm for digest in file.digests} & {digest.algorithm for digest in self.pins.digests}
+        return not comparable or bool(set(file.digests) & set(self.pins.digests))
+
+
+class ClosedSite:
+    """Serves exactly the files it is given, under the digests that were decided.
+
+    Args:
+        files: decided files with their bytes.
+    """
+
+    def __init__(self, files: Iterable[tuple[Delivered, StoredFile]]) -> None:
+        self._files: dict[str, dict[str, tuple[IndexFile, StoredFile]]] = {}
+        for delivered, stored in files:
+            # The link carries the decided digests, so that pip compares them even where the index lists none.
+            file = replace(delivered.file, digests=stored.digests)
+            self._files.setdefault(delivered.project.name, {})[file.filename] = (file, stored)
+        self._lock = threading.Lock()
+        self._findings: dict[str, Finding] = {}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One finding for each file that was asked for and is not among the decided ones."""
+        with self._lock:
+            return tuple(self._findings.values())
+
+    def answer(self, path: str) -> Answer:
+        """Answer one request; see :class:`guard.gateway.server.Site`."""
+        area, name, filename = _split(path)
+        listed = self._files.get(str(canonicalize_name(name)), {})
+        if area == "simple" and filename is None and listed:
+            return Body(render_project_page(name, [file for file, _ in listed.values()], _never), SIMPLE_JSON)
+        if area != "files" or filename is None:
+            return Refusal(HTTPStatus.NOT_FOUND, "not part of what was decided")
+        if filename not in listed:
+            return self._refuse(filename)
+        _, stored = listed[filename]
+        return FileBody(stored.path, stored.size_bytes)
+
+    def _refuse(self, filename: str) -> Refusal:
+        message = f"{filename} was asked for during the installation but is not part of what was decided"
+        with self._lock:
+            self._findings[filename] = Finding(rule=RuleId.SOURCE_NOT_ALLOWED, level=Level.BLOCK, message=message)
+        return Refusal(HTTPStatus.FORBIDDEN, f"guard: {message}")
+
+
+def render_project_page(name: str, files: Iterable[IndexFile], offers_metadata: Callable[[IndexFile], bool]) -> bytes:
+    """Render an index page (PEP 691, version 1.1 of PEP 700) whose links lead to the gateway.
+
+    Args:
+        name: normalised project name.
+        files: files to list.
+        offers_metadata: whether ``.metadata`` is served beside a file (PEP 714).
+    """
+    listed = [_render_file(name, file, with_metadata=offers_metadata(file)) for file in files]
+    return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": listed}).encode()
+
+
+def _render_file(name: str, file: IndexFile, *, with_metadata: bool) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "filename": file.filename,
+        "url": f"/files/{quote(name)}/{quote(file.filename)}",
+        "hashes": {digest.algorithm: digest.hex for digest in file.digests},
+    }
+    if file.requires_python is not None:
+        entry["requires-python"] = file.requires_python
+    if file.yanked is not None:
+        entry["yanked"] = file.yanked or True
+    if with_metadata:
+        digest = file.core_metadata
+        entry["core-metadata"] = {digest.algorithm: digest.hex} if digest else True
+    if file.upload_time is not None:
+        entry["upload-time"] = file.upload_time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return entry
+
+
+def refusal_of(judged: Judged) -> Refusal:
+    """Return the answer to a request for a file that was not allowed: 403 blocked, 424 undecided."""
+    worst = min(judged.decision.findings, key=lambda finding: finding.level, default=None)
+    reason = f"{worst.rule.value}: {worst.message}" if worst else "not decided"
+    undecided = judged.decision.verdict is Verdict.UNDECIDED
+    return Refusal(HTTPStatus.FAILED_DEPENDENCY if undecided else HTTPStatus.FORBIDDEN, f"guard: {reason}")
+
+
+def _never(_file: IndexFile) -> bool:
+    return False
+
+
+def _split(path: str) -> tuple[str, str, str | None]:
+    """Split ``/simple/NAME/`` and ``/files/NAME/FILENAME``."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 3:
+        return parts[0], parts[1], parts[2]
+    return (parts[0], parts[1], None) if len(parts) == 2 else ("", "", None)
+
+
+def _file_named(files: Iterable[IndexFile], filename: str) -> IndexFile | None:
+    return next((file for file in files if file.filename == filename), None)

@@ -1,0 +1,205 @@
+"""Running a wrapped tool: its own process group, its output relayed through a filter, its status translated.
+
+The filter replaces the gateway's addresses and nothing else. Where guard's own stdout or stderr is a terminal the tool
+gets a terminal too, so that colours and progress bars stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+_READ_BYTES = 65536
+_KILL_AFTER_SECONDS = 10
+_FORWARDED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+# Ends a URL in a tool's output.
+_URL_TAIL = rb"[^\s'\"<>)\],]*"
+
+
+class AddressFilter:
+    """Replaces every URL that begins with the gateway's address, across the borders of chunks.
+
+    Args:
+        address: ``http://127.0.0.1:PORT``.
+        replace: maps such a URL, or a whole line around one, to what the user should see.
+        line_prefixes: text that belongs to the URL when it stands before it at the start of a line; the replacement
+            then covers the whole line with its end.
+    """
+
+    def __init__(self, address: str, replace: Callable[[str], str], *, line_prefixes: Sequence[str] = ()) -> None:
+        self._address = address.encode()
+        self._prefixes = tuple(prefix.encode() for prefix in line_prefixes)
+        alternatives = b"|".join(re.escape(prefix) for prefix in self._prefixes)
+        whole_line = (
+            rb"(?:" + alternatives + rb")" + re.escape(self._address) + rb"[^\r\n]*\r?\n|" if alternatives else b""
+        )
+        self._pattern = re.compile(whole_line + re.escape(self._address) + _URL_TAIL)
+        self._replace = replace
+        self._held = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what can be shown once ``chunk`` has arrived; the start of a possible address is held back."""
+        data = self._held + chunk
+        cut = self._safe_length(data)
+        self._held = data[cut:]
+        return self._substitute(data[:cut])
+
+    def finish(self) -> bytes:
+        """Return what was still held back at the end of the stream."""
+        data, self._held = self._held, b""
+        return self._substitute(data)
+
+    def _substitute(self, data: bytes) -> bytes:
+        return self._pattern.sub(lambda match: self._replace(match[0].decode("utf-8", "replace")).encode(), data)
+
+    def _safe_length(self, data: bytes) -> int:
+        """Length of the part of ``data`` that no address reaches out of."""
+        line_start = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        last_line = data[line_start:]
+        if any(last_line.startswith(prefix) or prefix.startswith(last_line) for prefix in self._prefixes if last_line):
+            return line_start
+        word_start = len(data) - len(re.split(rb"[\s'\"<>(\[,=]", data)[-1])
+        word = data[word_start:]
+        start = word.find(self._address[:1])
+        while start >= 0:
+            tail = word[start:]
+            if tail.startswith(self._address) or self._address.startswith(tail):
+                return word_start + start
+            start = word.find(self._address[:1], start + 1)
+        return len(data)
+
+
+def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+    """Run a tool without showing its output.
+
+    Returns:
+        Exit status (128+n for death by signal n), stdout and stderr.
+    """
+    process = _start(argv, environ=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    with _guarded_group(process):
+        stdout, stderr = process.communicate()
+    return _status(process.returncode), stdout, stderr
+
+
+def run_relayed(argv: Sequence[str], *, environ: Mapping[str, str], make_filter: Callable[[], AddressFilter]) -> int:
+    """Run a tool on the user's own streams, its output passing through a filter.
+
+    Returns:
+        Exit status (128+n for death by signal n).
+    """
+    out_read, out_write = _channel(1)
+    err_read, err_write = _channel(2)
+    process = _start(argv, environ=environ, stdout=out_write, stderr=err_write, stdin=None)
+    os.close(out_write)
+    os.close(err_write)
+    relays = [
+        threading.Thread(target=_relay, args=(source, sink, make_filter()), daemon=True)
+        for source, sink in ((out_read, 1), (err_read, 2))
+    ]
+    for relay in relays:
+        relay.start()
+    with _guarded_group(process):
+        process.wait()
+    for relay in relays:
+        relay.join(timeout=_KILL_AFTER_SECONDS)
+    return _status(process.returncode)
+
+
+def _start(
+    argv: Sequence[str], *, environ: Mapping[str, str], stdout: int, stderr: int, stdin: int | None
+) -> subprocess.Popen[bytes]:
+    # A session of its own makes a process group of its own, which is what a signal ends.
+    return subprocess.Popen(
+        list(argv), env=dict(environ), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    )
+
+
+@contextmanager
+def _guarded_group(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Pass signals on to the tool's whole process group, and leave nothing of it running at the end."""
+    received: list[int] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        _signal_group(process, number)
+        signal.setitimer(signal.ITIMER_REAL, _KILL_AFTER_SECONDS)
+
+    def kill(_number: int, _frame: FrameType | None) -> None:
+        _signal_group(process, signal.SIGKILL)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, forward) for number in _FORWARDED_SIGNALS}
+    previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, kill)
+    try:
+        yield
+    finally:
+        _signal_group(process, signal.SIGKILL)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if received:
+        raise Interrupted(received[0])
+
+
+class Interrupted(Exception):
+    """A signal ended the tool.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _status(returncode: int) -> int:
+    return 128 - returncode if returncode < 0 else returncode
+
+
+def _channel(descriptor: int) -> tuple[int, int]:
+    """Return a pair of (read end for guard, write end for the tool): a terminal where guard has one, else a pipe."""
+    if not os.isatty(descriptor):
+        return os.pipe()
+    read_end, write_end = pty.openpty()
+    with contextlib.suppress(OSError):
+        size = fcntl.ioctl(descriptor, termios.TIOCGWINSZ, b"\0" * 8)
+        fcntl.ioctl(write_end, termios.TIOCSWINSZ, size)
+    with contextlib.suppress(termios.error):
+        # The user's terminal already turns newlines into carriage returns; once is enough.
+        modes = termios.tcgetattr(write_end)
+        modes[1] &= ~termios.OPOST
+        termios.tcsetattr(write_end, termios.TCSANOW, modes)
+    return read_end, write_end
+
+
+def _relay(source: int, sink: int, addresses: AddressFilter) -> None:
+    with contextlib.suppress(OSError):  # a terminal's other end closing is an error here, and an end
+        while chunk := os.read(source, _READ_BYTES):
+            _write_all(sink, addresses.feed(chunk))
+    _write_all(sink, addresses.finish())
+    os.close(source)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        while data:
+            data = data[os.write(descriptor, data) :]

@@ -1,0 +1,229 @@
+"""The policy in force: files laid over each other, and what they come to for one package."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from guard.model import Digest, Ecosystem, Finding, Level, Location, RuleId, SourceKind
+from guard.policy.identity import IdentityPin
+from guard.policy.schema import (
+    Anchors,
+    ExceptionEntry,
+    HashesMode,
+    PackageEntry,
+    PolicyFile,
+    ProvenanceMode,
+    RuleSettings,
+)
+
+
+class PolicyClass(str, enum.Enum):
+    """How a policy file came to be in force, which decides whether its anchors are."""
+
+    USER = "user"
+    PROJECT = "project"  # anchors not in force
+    PROJECT_TRUSTED = "project-trusted"
+    COMMAND_LINE = "command-line"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """A policy file that was read, as reports state it."""
+
+    path: str
+    digest: Digest
+    policy_class: PolicyClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePolicy:
+    """What is asked of one release. The defaults are those of a user without any file.
+
+    Args:
+        hashes: what missing or weak pins of a pinned input are.
+        provenance: which provenance is asked for.
+        sources: where artifacts may come from.
+        identities: publishers one of which must have signed; empty when none is pinned.
+        exceptions: the exceptions in force that name this release.
+        expired: the exceptions that name this release and are over.
+        written: names of the settings that the user wrote, as opposed to defaults.
+    """
+
+    hashes: HashesMode = HashesMode.BLOCK
+    provenance: ProvenanceMode = ProvenanceMode.NO_DOWNGRADE
+    sources: frozenset[SourceKind] = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
+    identities: tuple[IdentityPin, ...] = ()
+    exceptions: tuple[ExceptionEntry, ...] = ()
+    expired: tuple[ExceptionEntry, ...] = ()
+    written: frozenset[str] = frozenset()
+
+    @property
+    def needs_provenance(self) -> bool:
+        """Whether nothing is installed without verified provenance: a pinned publisher asks for it, too."""
+        return self.provenance is ProvenanceMode.REQUIRED or bool(self.identities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Policy files laid over each other. Of none, it is the default policy.
+
+    Args:
+        settings: of every ``[policy]``, weakest first.
+        packages: of every ``[[package]]``, weakest first; all of them are stronger than ``settings``.
+        exceptions: of every ``[[exception]]``.
+        anchors: those in force.
+        sources_read: every file that was read.
+    """
+
+    settings: tuple[RuleSettings, ...] = ()
+    packages: tuple[PackageEntry, ...] = ()
+    exceptions: tuple[ExceptionEntry, ...] = ()
+    anchors: Anchors = field(default_factory=Anchors)
+    sources_read: tuple[PolicySource, ...] = ()
+
+    def for_package(self, ecosystem: Ecosystem, name: str, version: str, *, today: date) -> PackagePolicy:
+        """Return what is asked of one release: the last ``[[package]]`` that matches wins, key by key.
+
+        Args:
+            ecosystem: of the package.
+            name: in any spelling that the ecosystem allows.
+            version: as the registry writes it.
+            today: the day on which exceptions are judged.
+        """
+        entries = [entry for entry in self.packages if entry.name.matches(ecosystem, name)]
+        named = [entry for entry in self.exceptions if entry.package.matches(ecosystem, name, version)]
+        policy = PackagePolicy(
+            exceptions=tuple(entry for entry in named if today <= entry.expires),
+            expired=tuple(entry for entry in named if today > entry.expires),
+        )
+        for settings in (*self.settings, *(entry.settings for entry in entries)):
+            policy = _with_settings(policy, settings)
+        for entry in entries:
+            if entry.identities:
+                policy = replace(policy, identities=entry.identities, written=policy.written | {"identity"})
+        return policy
+
+
+def _with_settings(policy: PackagePolicy, settings: RuleSettings) -> PackagePolicy:
+    names = {name for name in ("hashes", "provenance", "sources") if getattr(settings, name) is not None}
+    return replace(
+        policy,
+        hashes=policy.hashes if settings.hashes is None else settings.hashes,
+        provenance=policy.provenance if settings.provenance is None else settings.provenance,
+        sources=policy.sources if settings.sources is None else settings.sources,
+        written=policy.written | names,
+    )
+
+
+def explicit_policy(file: PolicyFile) -> Policy:
+    """Return the policy of ``--policy FILE``: that file alone, its anchors in force."""
+    return _stack([(file, PolicyClass.COMMAND_LINE)])
+
+
+def merge_policies(
+    user: PolicyFile | None, project: PolicyFile | None, *, project_trusted: bool
+) -> tuple[Policy, tuple[Finding, ...]]:
+    """Lay the project's policy over the user's.
+
+    A ``[[package]]`` of either file is stronger than a ``[policy]`` of either, so that a project's general rule does
+    not undo what the user asked of one package.
+
+    Args:
+        user: the file in the user's configuration folder.
+        project: the file that was found from the working directory upwards.
+        project_trusted: whether ``guard policy trust`` recorded the project file's digest.
+
+    Returns:
+        The policy in force, and a note for each setting of the project that is looser than the user's or that waits
+        for trust (facts/amendments, number 1: the folder being checked must not choose silently how it is checked).
+    """
+    project_class = PolicyClass.PROJECT_TRUSTED if project_trusted else PolicyClass.PROJECT
+    read = ((user, PolicyClass.USER), (project, project_class))
+    layers = [(file, policy_class) for file, policy_class in read if file is not None]
+    if project is None:
+        return _stack(layers), ()
+    base = _stack(layers[:-1])
+    waiting = () if project_trusted else tuple(_waiting_anchors(project))
+    return _stack(layers), (*waiting, *_loosened(base, project))
+
+
+def _stack(layers: list[tuple[PolicyFile, PolicyClass]]) -> Policy:
+    policy = Policy()
+    for file, policy_class in layers:
+        in_force = policy_class is not PolicyClass.PROJECT
+        policy = Policy(
+            settings=(*policy.settings, file.settings),
+            packages=(*policy.packages, *file.packages),
+            exceptions=(*policy.exceptions, *file.exceptions),
+            anchors=_with_anchors(policy.anchors, file.anchors) if in_force else policy.anchors,
+            sources_read=(*policy.sources_read, PolicySource(file.path, file.digest, policy_class)),
+        )
+    return policy
+
+
+def _with_anchors(base: Anchors, over: Anchors) -> Anchors:
+    return Anchors(
+        index_url=base.index_url if over.index_url is None else over.index_url,
+        provenance_url=base.provenance_url if over.provenance_url is None else over.provenance_url,
+        extra_indexes=base.extra_indexes if over.extra_indexes is None else over.extra_indexes,
+        trust_root=base.trust_root if over.trust_root is None else over.trust_root,
+    )
+
+
+def _waiting_anchors(project: PolicyFile) -> Iterable[Finding]:
+    named = {
+        "pypi.index-url": project.anchors.index_url,
+        "pypi.provenance-url": project.anchors.provenance_url,
+        "pypi.extra-indexes": project.anchors.extra_indexes,
+        "sigstore.trust-root": project.anchors.trust_root,
+    }
+    keys = [key for key, value in named.items() if value is not None]
+    if keys:
+        message = f"{project.path} sets {', '.join(keys)}; without `guard policy trust` this has no effect"
+        yield _note(message, project.locations[keys[0]], "guard policy trust")
+
+
+def _loosened(base: Policy, project: PolicyFile) -> Iterable[Finding]:
+    asked = _asked(base.settings)
+    for key in _looser_keys(asked, project.settings):
+        place = project.locations[f"policy.{key}"]
+        yield _note(f"{place} sets {key} looser than your own policy", place)
+    for entry in project.packages:
+        own = [each for each in base.packages if each.name.overlaps(entry.name)]
+        for key in _looser_keys(_asked((*base.settings, *(each.settings for each in own))), entry.settings):
+            yield _note(f"{entry.location} sets {key} for {entry.name} looser than your own policy", entry.location)
+        pinned = {pin for each in own for pin in each.identities}
+        if pinned and not pinned.issuperset(entry.identities):
+            yield _note(f"{entry.location} accepts other publishers of {entry.name} than yours", entry.location)
+    if project.exceptions:
+        count = len(project.exceptions)
+        message = f"{project.path} excepts {count} package{'s' if count > 1 else ''} from a rule"
+        yield _note(message, project.exceptions[0].location)
+
+
+def _asked(settings: Iterable[RuleSettings]) -> PackagePolicy:
+    policy = PackagePolicy()
+    for each in settings:
+        policy = _with_settings(policy, each)
+    return policy
+
+
+def _looser_keys(asked: PackagePolicy, settings: RuleSettings) -> Iterable[str]:
+    if settings.hashes is not None and _rank(settings.hashes) > _rank(asked.hashes):
+        yield "hashes"
+    if settings.provenance is not None and _rank(settings.provenance) > _rank(asked.provenance):
+        yield "provenance"
+    if settings.sources is not None and not settings.sources <= asked.sources:
+        yield "sources"
+
+
+def _rank(mode: HashesMode | ProvenanceMode) -> int:
+    """Return how loose a mode is: the modes are declared strictest first."""
+    return list(type(mode)).index(mode)
+
+
+def _note(message: str, location: Location, next_step: str = "") -> Finding:
+    return Finding(rule=RuleId.POLICY_LOOSENED, level=Level.NOTE, message=message, next=next_step, location=location)

@@ -1,0 +1,91 @@
+"""One state for all the evidence of an artifact, and the rule that each kind of invalid evidence falls under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from typing_extensions import assert_never
+
+from guard.errors import EvidenceCode
+from guard.model import Evidence, EvidenceKind, EvidenceState, Facts, Finding, Level, RuleId, SourceKind
+
+# The kinds that say who made an artifact; a registry's own signature says only who served it.
+PROVENANCE_KINDS = frozenset({EvidenceKind.PEP740_PUBLISH, EvidenceKind.SLSA_PROVENANCE})
+# Artifacts of these sources come from a registry, so that evidence about them must have been looked for.
+REGISTRY_SOURCES = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
+_WORST_FIRST = (
+    EvidenceState.INVALID,
+    EvidenceState.STRIPPED,
+    EvidenceState.UNAVAILABLE,
+    EvidenceState.VERIFIED,
+    EvidenceState.ABSENT,
+)
+
+
+def verified_provenance(facts: Facts) -> tuple[Evidence, ...]:
+    """Return the verified evidence that says who made the artifact."""
+    return tuple(
+        evidence
+        for evidence in facts.evidence
+        if evidence.state is EvidenceState.VERIFIED and evidence.kind in PROVENANCE_KINDS
+    )
+
+
+def provenance_state(facts: Facts) -> EvidenceState:
+    """Return the one state that reports count an artifact under.
+
+    Evidence of a registry artifact that nobody looked for is unavailable, never absent: "not asked" is not "no".
+    """
+    states = {evidence.state for evidence in facts.evidence}
+    if not verified_provenance(facts):
+        states.discard(EvidenceState.VERIFIED)
+    for state in _WORST_FIRST:
+        if state in states:
+            return state
+    if facts.artifact.source in REGISTRY_SOURCES and not facts.evidence:
+        return EvidenceState.UNAVAILABLE
+    return EvidenceState.ABSENT
+
+
+def rule_of_invalid(code: EvidenceCode | None) -> RuleId:
+    """Return the rule under which evidence that does not hold is reported.
+
+    Args:
+        code: why it does not hold; evidence without a reason falls under the rule that nothing turns off.
+    """
+    match code:
+        case EvidenceCode.STATEMENT_SUBJECT | EvidenceCode.STATEMENT_PREDICATE | EvidenceCode.STATEMENT_PUBLISHER:
+            return RuleId.STATEMENT_MISMATCH
+        case EvidenceCode.CLAIMS_CONFLICT:
+            return RuleId.IDENTITY_MISMATCH
+        case (
+            EvidenceCode.MALFORMED
+            | EvidenceCode.EMPTY
+            | EvidenceCode.UNSUPPORTED
+            | EvidenceCode.CERTIFICATE
+            | EvidenceCode.SIGNATURE
+            | EvidenceCode.LOG_ENTRY
+            | None
+        ):
+            return RuleId.PROVENANCE_INVALID
+    assert_never(code)
+
+
+def invalid_findings(facts: Facts, rule: RuleId, problem: str) -> Iterator[Finding]:
+    """Yield a block for every piece of invalid evidence that falls under ``rule``.
+
+    Args:
+        facts: of the artifact.
+        rule: the rule that asks.
+        problem: what its evidence is like, after the artifact's name.
+    """
+    for evidence in facts.evidence:
+        if evidence.state is EvidenceState.INVALID and rule_of_invalid(evidence.code) is rule:
+            reason = evidence.reason or "no reason was given"
+            yield Finding(
+                rule=rule,
+                level=Level.BLOCK,
+                message=f"{facts.artifact.file or facts.artifact.spec} {problem}: {reason}",
+                next="do not install it; report it to the project and the index",
+                location=facts.artifact.location,
+            )

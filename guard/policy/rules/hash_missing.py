@@ -1,0 +1,45 @@
+"""An input that pins some of its artifacts by hash leaves this one open.
+
+Whoever pins one artifact expects all of them to be pinned; the open one is where other bytes can come in.
+A commit pins a repository and a directory has no bytes to hash, so neither is asked for one.
+
+Source: pip, "Secure installs", hash-checking mode: all requirements need hashes as soon as one has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guard.model import Artifact, Ecosystem, Facts, Finding, RuleId, SourceKind
+from guard.policy.policy import PackagePolicy
+from guard.policy.schema import level_of_hashes
+
+ID = RuleId.HASH_MISSING
+
+
+def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
+    """Yield a finding for an unpinned artifact of an input that pins hashes."""
+    artifact = facts.artifact
+    level = level_of_hashes(policy.hashes)
+    if level is None or artifact.pinned or not facts.hashes_enforced or not _has_bytes(artifact):
+        return
+    yield Finding(
+        rule=ID,
+        level=level,
+        message=f"{artifact.spec} has no hash, although others of the same input have",
+        next=_next_step(facts),
+        location=artifact.location,
+    )
+
+
+def _has_bytes(artifact: Artifact) -> bool:
+    if artifact.source is SourceKind.PATH:
+        return artifact.file is not None
+    return artifact.source not in (SourceKind.LOCAL, SourceKind.VCS, SourceKind.VCS_PINNED)
+
+
+def _next_step(facts: Facts) -> str:
+    for digest in facts.listed:
+        if digest.algorithm == "sha256" and facts.artifact.ecosystem is Ecosystem.PYPI:
+            return f"add --hash={digest} to its line"
+    return "write the lock again with hashes, for example with pip-compile --generate-hashes"

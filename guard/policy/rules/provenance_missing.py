@@ -1,0 +1,35 @@
+"""Provenance is required and there is none.
+
+It is required by ``provenance = "required"`` and by a pinned publisher, which nothing but provenance can show.
+Otherwise absent provenance is counted in the summary, not reported: most releases have none yet.
+
+Source: PEP 740; the design, section 5 ``provenance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guard.model import EvidenceState, Facts, Finding, Level, RuleId, SourceKind
+from guard.policy.policy import PackagePolicy
+from guard.policy.provenance import verified_provenance
+
+ID = RuleId.PROVENANCE_MISSING
+
+
+def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
+    """Yield a block for an artifact that must have provenance and for which no evidence in any state was found."""
+    artifact = facts.artifact
+    if not policy.needs_provenance or artifact.source is SourceKind.LOCAL or verified_provenance(facts):
+        return
+    others = {evidence.state for evidence in facts.evidence} - {EvidenceState.ABSENT, EvidenceState.VERIFIED}
+    if others or facts.registry_problem:
+        return  # stripped, unavailable and invalid evidence have rules of their own
+    why = "its publisher is pinned" if policy.identities else 'provenance = "required"'
+    yield Finding(
+        rule=ID,
+        level=Level.BLOCK,
+        message=f"{artifact.file or artifact.spec} has no provenance, and {why}",
+        next="choose a release that has provenance, or write a [[exception]] with a reason and an end",
+        location=artifact.location,
+    )

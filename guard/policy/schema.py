@@ -1,0 +1,310 @@
+"""``guard.toml`` and ``[tool.guard]`` of ``pyproject.toml``: bytes to a :class:`PolicyFile`, or the line that is wrong.
+
+A key that is not written stays ``None`` here, so that what the user wrote can be told from a default.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import urlsplit
+
+from typing_extensions import assert_never
+
+from guard.model import Digest, Level, Location, RuleId, SourceKind
+from guard.policy.identity import ISSUER_OF_HOST, IdentityPin
+from guard.policy.patterns import PackagePattern, PackageRelease
+from guard.policy.tables import Table, parse_document
+
+KEYS: dict[str, frozenset[str]] = {
+    "": frozenset({"version", "policy", "pypi", "sigstore", "package", "exception"}),
+    "policy": frozenset({"hashes", "provenance", "sources"}),
+    "pypi": frozenset({"index-url", "provenance-url", "extra-indexes"}),
+    "sigstore": frozenset({"trust-root"}),
+    "package": frozenset({"name", "hashes", "provenance", "sources", "identity"}),
+    "package.identity": frozenset(
+        {"issuer", "repository", "repository-id", "owner-id", "workflow", "ref", "environment", "signer", "san"}
+    ),
+    "exception": frozenset({"package", "rule", "reason", "expires"}),
+}
+ALLOWABLE_SOURCES = (
+    SourceKind.REGISTRY,
+    SourceKind.ALIAS,
+    SourceKind.VCS_PINNED,
+    SourceKind.URL_HASHED,
+    SourceKind.PATH,
+)
+# A policy key excepts that key's own absence and nothing else: never evidence that is there and does not hold.
+RULE_OF_KEY = {"hashes": RuleId.HASH_MISSING, "provenance": RuleId.PROVENANCE_MISSING}
+# These speak about a command, a file or a policy; there is no package to except.
+RULES_WITHOUT_EXCEPTION = frozenset(
+    {RuleId.COMMAND_NOT_GUARDED, RuleId.EXCEPTION_EXPIRED, RuleId.POLICY_LOOSENED, RuleId.LOCK_ENTRY_UNREADABLE}
+)
+
+
+class HashesMode(str, enum.Enum):
+    """What an unpinned or weakly pinned artifact of a pinned input is; strictest first."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    OFF = "off"
+
+
+def level_of_hashes(mode: HashesMode) -> Level | None:
+    """Return how much a missing or weak pin weighs; ``None`` when it is not reported."""
+    match mode:
+        case HashesMode.BLOCK:
+            return Level.BLOCK
+        case HashesMode.WARN:
+            return Level.WARN
+        case HashesMode.OFF:
+            return None
+    assert_never(mode)
+
+
+class ProvenanceMode(str, enum.Enum):
+    """Which provenance is asked for; strictest first."""
+
+    REQUIRED = "required"
+    NO_DOWNGRADE = "no-downgrade"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """The keys that both ``[policy]`` and ``[[package]]`` take; ``None`` where not written."""
+
+    hashes: HashesMode | None = None
+    provenance: ProvenanceMode | None = None
+    sources: frozenset[SourceKind] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageEntry:
+    """One ``[[package]]``."""
+
+    name: PackagePattern
+    settings: RuleSettings
+    identities: tuple[IdentityPin, ...] = ()
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionEntry:
+    """One ``[[exception]]``: it is in force up to and including the day ``expires``."""
+
+    package: PackageRelease
+    rule: RuleId
+    reason: str
+    expires: date
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRootFile:
+    """A trust root that a policy names.
+
+    Args:
+        name: as written; relative names are relative to the folder of ``named_by``.
+        named_by: path of the policy file.
+    """
+
+    name: str
+    named_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchors:
+    """Settings that say whom to believe. A project's own take effect only once the user trusted the file."""
+
+    index_url: str | None = None
+    provenance_url: str | None = None
+    extra_indexes: tuple[str, ...] | None = None
+    trust_root: TrustRootFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """One policy file as it is written.
+
+    Args:
+        path: as it was given.
+        digest: sha256 of the file's bytes, by which ``guard policy trust`` knows it.
+        settings: ``[policy]``.
+        packages: ``[[package]]``, in the file's order.
+        exceptions: ``[[exception]]``, in the file's order.
+        anchors: ``[pypi]`` and ``[sigstore]``.
+        locations: where each key of ``[policy]``, ``[pypi]`` and ``[sigstore]`` stands, by its dotted name.
+    """
+
+    path: str
+    digest: Digest
+    settings: RuleSettings
+    packages: tuple[PackageEntry, ...]
+    exceptions: tuple[ExceptionEntry, ...]
+    anchors: Anchors
+    locations: dict[str, Location]
+
+
+def parse_policy(data: bytes, *, path: str) -> PolicyFile:
+    """Parse a ``guard.toml``.
+
+    Args:
+        data: the whole file.
+        path: its name, for messages, findings and reports.
+
+    Raises:
+        ConfigInvalid: the file is not TOML, has an unknown key or a value that does not fit; the line is named.
+    """
+    return _policy_file(parse_document(data, path=path), data)
+
+
+def parse_pyproject(data: bytes, *, path: str) -> PolicyFile | None:
+    """Parse ``[tool.guard]`` of a ``pyproject.toml``; ``None`` when there is none.
+
+    Args:
+        data: the whole file.
+        path: its name, for messages, findings and reports.
+
+    Raises:
+        ConfigInvalid: as :func:`parse_policy`; tables of other tools are not looked at.
+    """
+    tools = parse_document(data, path=path).table("tool")
+    return _policy_file(tools.table("guard"), data) if "guard" in tools.values else None
+
+
+def _policy_file(root: Table, data: bytes) -> PolicyFile:
+    root.only(KEYS[""])
+    _check_version(root)
+    policy, pypi, sigstore = root.table("policy"), root.table("pypi"), root.table("sigstore")
+    policy.only(KEYS["policy"])
+    return PolicyFile(
+        path=root.path,
+        digest=Digest("sha256", hashlib.sha256(data).hexdigest()),
+        settings=_settings(policy),
+        packages=tuple(_package(table) for table in root.tables("package")),
+        exceptions=tuple(_exception(table) for table in root.tables("exception")),
+        anchors=_anchors(pypi, sigstore),
+        locations={
+            f"{table.at[-1]}.{key}": table.location(key) for table in (policy, pypi, sigstore) for key in table.values
+        },
+    )
+
+
+def _check_version(root: Table) -> None:
+    version = root.values.get("version")
+    if version is None:
+        root.fail("'version' is missing", hint="write version = 1 before the first table")
+    if version != 1 or isinstance(version, bool) or not isinstance(version, int):
+        root.fail("'version' must be 1", "version", hint="a newer format needs a newer guard")
+
+
+def _settings(table: Table) -> RuleSettings:
+    return RuleSettings(
+        hashes=table.choice("hashes", HashesMode),
+        provenance=table.choice("provenance", ProvenanceMode),
+        sources=table.choice_set("sources", ALLOWABLE_SOURCES),
+    )
+
+
+def _anchors(pypi: Table, sigstore: Table) -> Anchors:
+    pypi.only(KEYS["pypi"])
+    sigstore.only(KEYS["sigstore"])
+    trust_root = sigstore.text("trust-root")
+    return Anchors(
+        index_url=pypi.parsed("index-url", _index_url),
+        provenance_url=pypi.parsed("provenance-url", _provenance_url),
+        extra_indexes=pypi.parsed_list("extra-indexes", _index_url),
+        trust_root=None if trust_root is None else TrustRootFile(name=trust_root, named_by=sigstore.path),
+    )
+
+
+def _package(table: Table) -> PackageEntry:
+    table.only(KEYS["package"])
+    name = table.required("name", PackagePattern.parse)
+    if len(table.values) == 1:
+        table.fail(f"[[package]] {str(name)!r} sets nothing")
+    return PackageEntry(
+        name=name,
+        settings=_settings(table),
+        identities=tuple(_identity(identity) for identity in table.tables("identity")),
+        location=table.location(),
+    )
+
+
+def _identity(table: Table) -> IdentityPin:
+    table.only(KEYS["package.identity"])
+    if not table.values:
+        table.fail("[[package.identity]] is empty: it would match every publisher")
+    repository = table.parsed("repository", _repository)
+    issuer = table.text("issuer") or ISSUER_OF_HOST.get(urlsplit(repository or "").netloc.lower())
+    if issuer is None:
+        hosts = " and ".join(ISSUER_OF_HOST)
+        table.fail("[[package.identity]] needs an issuer", hint=f"only a repository on {hosts} implies its issuer")
+    pin = IdentityPin(
+        issuer=issuer,
+        repository=repository,
+        repository_id=table.text("repository-id"),
+        owner_id=table.text("owner-id"),
+        workflow=table.text("workflow"),
+        ref=table.text("ref"),
+        environment=table.text("environment"),
+        signer=table.parsed("signer", _signer),
+        san=table.text("san"),
+    )
+    if not pin.names_somebody:
+        hint = "add repository, repository-id, owner-id or san"
+        table.fail("[[package.identity]] would match every user of its issuer", hint=hint)
+    return pin
+
+
+def _exception(table: Table) -> ExceptionEntry:
+    table.only(KEYS["exception"])
+    return ExceptionEntry(
+        package=table.required("package", PackageRelease.parse),
+        rule=table.required("rule", _excepted_rule),
+        reason=table.required("reason", str.strip),
+        expires=table.date("expires"),
+        location=table.location(),
+    )
+
+
+def _index_url(text: str) -> str:
+    return _url(text, ("https", "http", "file"))
+
+
+def _provenance_url(text: str) -> str:
+    return _url(text, ("https", "http"))
+
+
+def _url(text: str, schemes: tuple[str, ...]) -> str:
+    """Neither the URL nor the library's message about it is repeated: both may carry a credential."""
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        if parts.scheme in schemes and (parts.netloc or parts.scheme == "file") and text.isprintable():
+            return text
+    raise ValueError(f"must be a URL ({', '.join(schemes)})")
+
+
+def _repository(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.netloc or not parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be the repository's URL, such as https://github.com/acme/widgets")
+    return text.rstrip("/")
+
+
+def _signer(text: str) -> str:
+    if text != "same" and (not text.startswith("https://") or "@" in text):
+        raise ValueError('must be "same" or the URI of a workflow without its @ref')
+    return text
+
+
+def _excepted_rule(text: str) -> RuleId:
+    rules = {rule.value: rule for rule in RuleId if rule not in RULES_WITHOUT_EXCEPTION}
+    rule = RULE_OF_KEY.get(text) or rules.get(text)
+    if rule is None:
+        raise ValueError(f"must be one of {', '.join([*sorted(rules), *RULE_OF_KEY])}, not {text[:80]!r}")
+    return rule

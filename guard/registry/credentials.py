@@ -1,0 +1,256 @@
+"""Credentials of package indexes: where they come from, and the one origin that each may be sent to (invariant I9).
+
+A login belongs to a scheme, host and port; between several indexes of one origin the one with the longest common
+path wins. Nothing here prints a secret: :class:`Login` hides itself and :func:`redact_url` names URLs in messages.
+"""
+
+from __future__ import annotations
+
+import netrc
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+KeyringRunner = Callable[[Sequence[str]], "str | None"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_PLAIN_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]@]*)(:[0-9]*)?")
+# A plugin may wait for the user to confirm a device code in a browser.
+_KEYRING_TIMEOUT_SECONDS = 300.0
+
+
+class Login(NamedTuple):
+    """A user name and password. Its text form says neither."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Login(****)"
+
+
+class Origin(NamedTuple):
+    """What a credential belongs to (RFC 6454, section 4)."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownIndex:
+    origin: Origin
+    url: str
+    login: Login | None
+
+
+def redact_url(url: str) -> str:
+    """Return ``url`` fit for a message: without user name, password, query values, fragment or control characters.
+
+    Any text is accepted, so that a message about a broken URL does not leak what the parser choked on.
+    """
+    text = "".join(character if character.isprintable() else "?" for character in url)
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    address, question, _ = rest.partition("#")[0].partition("?")
+    authority, slash, path = address.partition("/")
+    host = authority.rpartition("@")[2]
+    if not _PLAIN_AUTHORITY.fullmatch(host):
+        return f"{scheme}://****"
+    return f"{scheme}://{host}{slash}{path}{'?****' if question else ''}"
+
+
+def split_url_credentials(url: str) -> tuple[str, Login | None]:
+    """Split the user name and password off ``url``, percent-decoded (RFC 3986, section 3.2.1).
+
+    Returns:
+        The URL without them, and the login or ``None``. A missing password is the empty string.
+    """
+    parts = urlsplit(url)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    username, _, password = userinfo.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), Login(unquote(username), unquote(password))
+
+
+def origin_of(url: str) -> Origin:
+    """Return the origin of ``url``, with the scheme's default port filled in.
+
+    Raises:
+        ValueError: the host or port does not parse.
+    """
+    parts = urlsplit(url)
+    return Origin(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme))
+
+
+def netrc_path_from_environment(environ: Mapping[str, str], home: Path) -> Path | None:
+    """Return the netrc file that requests and pip would read: ``NETRC``, else ``~/.netrc``, else ``~/_netrc``."""
+    if named := environ.get("NETRC"):
+        return Path(named)
+    return next((path for path in (home / ".netrc", home / "_netrc") if path.is_file()), None)
+
+
+def keyring_command(executable: str) -> KeyringRunner:
+    """Return a runner of the ``keyring`` program: its output, or ``None`` where it has or does nothing."""
+
+    def run(arguments: Sequence[str]) -> str | None:
+        try:
+            # stderr stays the user's: plugins print there how to log in.
+            done = subprocess.run(
+                [executable, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+                timeout=_KEYRING_TIMEOUT_SECONDS,
+                check=False,
+            )
+        except (OSError, UnicodeError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout if done.returncode == 0 else None
+
+    return run
+
+
+class Credentials:
+    """The logins of one run. Thread-safe.
+
+    Args:
+        netrc_path: the netrc file, or ``None`` for none. One that does not parse counts as empty, as it does for
+            pip, and is named when a server asks for credentials. Its ``default`` entry is not used: that would send
+            a password to any host a page links to.
+        keyring: runs ``keyring`` with arguments; ``None`` unless the keyring provider is ``subprocess``.
+    """
+
+    def __init__(self, *, netrc_path: Path | None = None, keyring: KeyringRunner | None = None) -> None:
+        self._known: tuple[_KnownIndex, ...] = ()
+        self._netrc_path = netrc_path
+        self._netrc, self._netrc_problem = _load_netrc(netrc_path)
+        self._keyring = keyring
+        self._from_keyring: dict[Origin, Login | None] = {}
+        self._lock = threading.Lock()
+
+    def add_url(self, url: str) -> str:
+        """Remember an index, with the login in its URL where there is one.
+
+        Returns:
+            The URL without credentials.
+
+        Raises:
+            ValueError: the URL does not parse.
+        """
+        bare, login = split_url_credentials(url)
+        with self._lock:
+            self._known += (_KnownIndex(origin_of(bare), bare, login),)
+        return bare
+
+    def for_url(self, url: str) -> Login | None:
+        """Return the login to send with a request for ``url``, which carries none itself.
+
+        In pip's order: a complete login of a known index, what the keyring gave, netrc, a user name alone.
+        """
+        origin = origin_of(url)
+        named = self._named_login(url)
+        if named is not None and named.password:
+            return named
+        return self._from_keyring.get(origin) or self._netrc.get(origin.host) or named
+
+    def ask_keyring(self, url: str, username: str = "") -> Login | None:
+        """Ask the keyring for a login, after the server answered 401; each origin is asked about once.
+
+        Args:
+            url: what the server refused.
+            username: the user name in that URL, if any.
+        """
+        named = self._named_login(url)
+        if self._keyring is None or (named is not None and named.password):
+            return None
+        origin = origin_of(url)
+        username = username or (named.username if named else "")
+        with self._lock:
+            if origin not in self._from_keyring:
+                answers = (_keyring_login(self._keyring, service, username) for service in self._services(url))
+                self._from_keyring[origin] = next((login for login in answers if login is not None), None)
+            return self._from_keyring[origin]
+
+    def describe_search(self, url: str) -> str:
+        """Say in words where guard looked for a login for ``url``, for the message about a 401."""
+        origin = origin_of(url)
+        named = self._named_login(url)
+        return "; ".join(
+            (
+                "index URL: " + ("refused by the server" if named else "no user name"),
+                "netrc: " + self._describe_netrc(origin.host),
+                "keyring: " + self._describe_keyring(origin),
+            )
+        )
+
+    def _describe_netrc(self, host: str) -> str:
+        if self._netrc_path is None:
+            return "no file"
+        if self._netrc_problem:
+            return f"{self._netrc_path} {self._netrc_problem}"
+        return f"{self._netrc_path} " + ("refused by the server" if host in self._netrc else f"does not name {host}")
+
+    def _describe_keyring(self, origin: Origin) -> str:
+        if self._keyring is None:
+            return "not enabled (--keyring-provider subprocess)"
+        if origin not in self._from_keyring:
+            return "not asked"
+        return "refused by the server" if self._from_keyring[origin] else "has no login"
+
+    def _named_login(self, url: str) -> Login | None:
+        return next((index.login for index in self._matches(url) if index.login is not None), None)
+
+    def _services(self, url: str) -> Iterator[str]:
+        """Yield the names under which pip looks in a keyring: the index URL, then its host."""
+        yield from (index.url for index in self._matches(url)[:1])
+        yield urlsplit(url).netloc.rpartition("@")[2]
+
+    def _matches(self, url: str) -> list[_KnownIndex]:
+        """Return the known indexes of the same origin, best first."""
+        origin = origin_of(url)
+        same_origin = [index for index in self._known if index.origin == origin]
+        return sorted(same_origin, key=lambda index: _common_segments(index.url, url), reverse=True)
+
+
+def _common_segments(left: str, right: str) -> int:
+    pairs = zip(urlsplit(left).path.split("/"), urlsplit(right).path.split("/"), strict=False)
+    count = 0
+    for one, other in pairs:
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _load_netrc(path: Path | None) -> tuple[dict[str, Login], str]:
+    """Return the logins by host, and what is wrong with the file; never its text, which holds passwords."""
+    if path is None:
+        return {}, ""
+    try:
+        entries = netrc.netrc(str(path)).hosts
+    except FileNotFoundError:
+        return {}, "does not exist"
+    except netrc.NetrcParseError as error:
+        return {}, f"does not parse (line {error.lineno})"
+    except (OSError, UnicodeError):
+        return {}, "cannot be read"
+    logins = {host.lower(): Login(login or "", password or "") for host, (login, _, password) in entries.items()}
+    logins.pop("default", None)
+    return logins, ""
+
+
+def _keyring_login(run: KeyringRunner, service: str, username: str) -> Login | None:
+    """Ask for one service, by the two commands of keyring's documentation ("Command-line Utility")."""
+    if username:
+        password = run(["get", service, username])
+        return Login(username, password.rstrip("\r\n")) if password else None
+    lines = (run(["--mode", "creds", "get", service]) or "").splitlines()
+    return Login(lines[0], lines[1]) if len(lines) == 2 else None

@@ -1,0 +1,332 @@
+"""The client of Python package indexes: which index owns a name, what it lists, and its evidence.
+
+The first index that has a name owns it (no dependency confusion, CVE-2018-20225): pages of other indexes are never
+merged in, and an index that cannot be asked stops the search instead of handing the name to the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import BinaryIO
+from urllib.parse import quote
+
+from packaging.utils import canonicalize_name
+
+from guard import limits
+from guard.attest.availability import Answer, Flag, is_request_needed
+from guard.constants import EVIDENCE_BEARING_INDEX_HOSTS, PYPI_HOST
+from guard.errors import ConfigInvalid, GuardError, MalformedInput, NotFound, Unavailable, malformed_input_boundary
+from guard.registry.credentials import origin_of, redact_url
+from guard.registry.find_links import FetchedPage, FindLinks
+from guard.registry.http import HttpClient, Response
+from guard.registry.local import copy_local_file, is_file_url, load_local_file, path_from_url
+from guard.registry.simple import IndexFile, ProjectPage, parse_project_html, parse_project_json
+from guard.registry.simple_html import parse_html_links
+
+# PEP 691, "Version + Format Selection", with pip's preferences.
+INDEX_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+PROVENANCE_ACCEPT = "application/vnd.pypi.integrity.v1+json"
+
+_JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+_HTML_TYPES = frozenset({"application/vnd.pypi.simple.v1+html", "text/html"})
+_DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSource:
+    """A configured index.
+
+    Args:
+        url: of its simple API, without credentials.
+        is_public: whether everybody can publish on it.
+    """
+
+    url: str
+    is_public: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project as this run sees it.
+
+    Args:
+        name: normalised (PEP 503).
+        owner: the index that owns the name; ``None`` when only find-links locations have it.
+        page: the owner's page.
+        find_links: files of find-links locations.
+        other_indexes: URLs, credentials removed, of indexes that offer the name with files that the owner lacks.
+        evidence_bearing: whether the owner's pages say which files have provenance, or a provenance-url is set.
+        notes: what was not looked at, and why.
+    """
+
+    name: str
+    owner: IndexSource | None
+    page: ProjectPage | None
+    find_links: tuple[IndexFile, ...] = ()
+    other_indexes: tuple[str, ...] = ()
+    evidence_bearing: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[IndexFile, ...]:
+        """Every file on offer, in pip's order of preference among equals; a file name may stand twice."""
+        return self.find_links + (self.page.files if self.page else ())
+
+
+class IndexClient:
+    """Asks the configured indexes, once per name and run. Thread-safe.
+
+    Args:
+        http: the HTTP layer.
+        indexes: in order of precedence; indexes on the public PyPI come last whatever their place.
+        find_links: URLs, ``file://`` URLs, and paths of folders and files.
+        provenance_url: where PEP 740 provenance lives, when the indexes do not serve it; credentials removed.
+
+    Raises:
+        ConfigInvalid: an address is one that pip refuses as insecure, or does not parse.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        indexes: Sequence[IndexSource],
+        *,
+        find_links: Sequence[str] = (),
+        provenance_url: str | None = None,
+    ) -> None:
+        addresses = [*(index.url for index in indexes), *find_links, *([provenance_url] if provenance_url else [])]
+        for address in addresses:
+            _require_secure(http, address)
+        self._http = http
+        self._indexes = tuple(sorted(indexes, key=lambda index: origin_of(index.url).host == PYPI_HOST))
+        self._find_links = FindLinks(find_links, fetch_page=self._fetch_links)
+        self._provenance_url = provenance_url.rstrip("/") if provenance_url else None
+        self._projects: dict[str, Project | GuardError] = {}
+        self._name_locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._key_carriers: set[IndexSource] = set()
+        self._failed_others: set[IndexSource] = set()
+
+    def fetch_project(self, name: str) -> Project:
+        """Find who owns a name and what is on offer under it.
+
+        Args:
+            name: as anybody writes it.
+
+        Raises:
+            NotFound: no index and no find-links location has it.
+            Unavailable: an index could not be asked before an owner was found.
+            MalformedInput: the owner's page, or the name, cannot be used.
+        """
+        with malformed_input_boundary(f"project name {name[:100]!r}"):
+            normal = canonicalize_name(name, validate=True)
+        with self._lock:
+            name_lock = self._name_locks.setdefault(normal, threading.Lock())
+        with name_lock:
+            if normal not in self._projects:
+                try:
+                    self._projects[normal] = self._load_project(normal)
+                except GuardError as error:
+                    self._projects[normal] = error
+        outcome = self._projects[normal]
+        if isinstance(outcome, GuardError):
+            raise outcome
+        return outcome
+
+    def fetch_metadata(self, file: IndexFile) -> bytes:
+        """Fetch a file's core metadata without the file (PEP 658).
+
+        Raises:
+            NotFound: the index has none.
+            Unavailable: it could not be fetched.
+            MalformedInput: it is too large, or its digest is not the listed one.
+        """
+        body = self._fetch_bytes(f"{file.url}.metadata", "*/*", limits.METADATA_MAX_BYTES)
+        listed = file.core_metadata
+        if listed is not None and hashlib.new(listed.algorithm, body, usedforsecurity=False).hexdigest() != listed.hex:
+            raise MalformedInput(f"metadata of {file.filename} does not have the digest that its index lists: {listed}")
+        return body
+
+    def fetch_provenance(self, file: IndexFile, *, project: Project, version: str) -> tuple[Flag, Answer, bytes | None]:
+        """Fetch a file's provenance object (PEP 740) where there can be one.
+
+        Args:
+            file: one of ``project.files``.
+            project: from :meth:`fetch_project`.
+            version: of the file.
+
+        Returns:
+            What the index's metadata says, what became of the request, and the document where one was found. An
+            answer 200 is a document whatever its type: that it does not parse is for its verification to say.
+
+        Raises:
+            MalformedInput: the document is too large or does not decode: it is invalid, neither absent nor missing.
+        """
+        flag = self._flag(file, project)
+        if not is_request_needed(flag, has_evidence_address=self._provenance_url is not None):
+            return flag, Answer.NOT_ASKED, None
+        url = self._provenance_address(file, project.name, version)
+        try:
+            return flag, Answer.FOUND, self._fetch_bytes(url, PROVENANCE_ACCEPT, limits.PROVENANCE_MAX_BYTES)
+        except NotFound:
+            return flag, Answer.NOT_FOUND, None
+        except Unavailable as error:
+            return flag, Answer.DENIED if error.status in _DENIALS else Answer.FAILED, None
+
+    def fetch_file(self, file: IndexFile, sink: BinaryIO) -> None:
+        """Stream a file into ``sink``, which must be seekable. The caller compares its digest before any use.
+
+        Raises:
+            NotFound: it does not exist.
+            Unavailable: it could not be fetched completely.
+            MalformedInput: it is too large, or not of the size that the index lists.
+        """
+        if is_file_url(file.url):
+            copy_local_file(path_from_url(file.url), sink, max_bytes=limits.ARTIFACT_MAX_BYTES)
+        else:
+            self._http.fetch_to(file.url, sink, max_bytes=limits.ARTIFACT_MAX_BYTES, expected_bytes=file.size_bytes)
+
+    def _load_project(self, name: str) -> Project:
+        owner, page, rest = self._find_owner(name)
+        find_links = self._find_links.files_for(name)
+        if page is None and not find_links:
+            asked = ", ".join(redact_url(index.url) for index in self._indexes) or "no index is configured"
+            raise NotFound(f"no index has a project {name} ({asked})")
+        others, notes = self._compare_others(name, page, rest) if page else ((), ())
+        return Project(
+            name=name,
+            owner=owner,
+            page=page,
+            find_links=find_links,
+            other_indexes=others,
+            evidence_bearing=self._provenance_url is not None or self._is_evidence_bearing(owner),
+            notes=(*self._find_links.notes, *notes),
+        )
+
+    def _find_owner(self, name: str) -> tuple[IndexSource | None, ProjectPage | None, Sequence[IndexSource]]:
+        """Return the index that owns a name, its page, and the indexes that come after it."""
+        for position, index in enumerate(self._indexes):
+            try:
+                page = self._fetch_page(index, name)
+            except NotFound:
+                continue
+            return index, page, self._indexes[position + 1 :]
+        return None, None, ()
+
+    def _compare_others(
+        self, name: str, page: ProjectPage, rest: Sequence[IndexSource]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Ask the indexes after the owner, only to report; what fails there decides nothing."""
+
+        def look(index: IndexSource) -> tuple[str | None, str | None]:
+            shown = redact_url(index.url)
+            if index in self._failed_others:
+                return None, f"{shown} was not asked for {name}: it failed before"
+            try:
+                return (shown if _offers_more(self._fetch_page(index, name), page) else None), None
+            except NotFound:
+                return None, None
+            except GuardError as error:
+                self._failed_others.add(index)
+                return None, f"another index could not be compared: {error.message}"
+
+        if not rest:
+            return (), ()
+        with ThreadPoolExecutor(max_workers=len(rest)) as pool:
+            seen = list(pool.map(look, rest))
+        return tuple(url for url, _ in seen if url), tuple(note for _, note in seen if note)
+
+    def _fetch_page(self, index: IndexSource, name: str) -> ProjectPage:
+        url = f"{index.url.rstrip('/')}/{quote(name, safe='')}/"
+        if is_file_url(url):
+            url += "index.html"
+            body = load_local_file(path_from_url(url), max_bytes=limits.INDEX_PAGE_MAX_BYTES)
+            page = parse_project_html(body, url=url, project=name)
+        else:
+            page = _parse_page(self._fetch_document(url), name)
+        if page.carries_provenance_key:
+            self._key_carriers.add(index)
+        return page
+
+    def _fetch_links(self, url: str) -> FetchedPage:
+        answer = self._http.fetch(url, accept="text/html", max_bytes=limits.INDEX_PAGE_MAX_BYTES)
+        if answer.content_type not in _HTML_TYPES:
+            raise _unknown_type(answer)
+        return FetchedPage(answer.url, parse_html_links(answer.body, url=answer.url, charset=answer.charset))
+
+    def _fetch_document(self, url: str) -> Response:
+        return self._http.fetch(url, accept=INDEX_ACCEPT, max_bytes=limits.INDEX_PAGE_MAX_BYTES)
+
+    def _fetch_bytes(self, url: str, accept: str, max_bytes: int) -> bytes:
+        if is_file_url(url):
+            return load_local_file(path_from_url(url), max_bytes=max_bytes)
+        return self._http.fetch(url, accept=accept, max_bytes=max_bytes).body
+
+    def _provenance_address(self, file: IndexFile, name: str, version: str) -> str:
+        if self._provenance_url is None:
+            assert file.provenance_url is not None, "without an address only a flag leads here"
+            return file.provenance_url
+        project, version, filename = (quote(part, safe="") for part in (name, version, file.filename))
+        return f"{self._provenance_url}/integrity/{project}/{version}/{filename}/provenance"
+
+    def _flag(self, file: IndexFile, project: Project) -> Flag:
+        if file.provenance_url is not None:
+            return Flag.PRESENT
+        if file in project.find_links or not self._is_evidence_bearing(project.owner):
+            return Flag.NEVER_CARRIED
+        # A provenance-url is set because the index is not believed to know: only PyPI's own silence spares a request.
+        if self._provenance_url is not None and not _is_evidence_bearing_host(project.owner):
+            return Flag.NEVER_CARRIED
+        return Flag.ABSENT
+
+    def _is_evidence_bearing(self, index: IndexSource | None) -> bool:
+        return _is_evidence_bearing_host(index) or index in self._key_carriers
+
+
+def _is_evidence_bearing_host(index: IndexSource | None) -> bool:
+    return index is not None and origin_of(index.url).host in EVIDENCE_BEARING_INDEX_HOSTS
+
+
+def _offers_more(other: ProjectPage, owner: ProjectPage) -> bool:
+    """Whether ``other`` has a file that ``owner`` does not have, or the same name with another digest."""
+    listed: dict[str, set[object]] = {}
+    for file in owner.files:
+        listed.setdefault(file.filename, set()).update(file.digests)
+    return any(_differs(file, listed.get(file.filename)) for file in other.files)
+
+
+def _differs(file: IndexFile, listed: set[object] | None) -> bool:
+    return listed is None or bool(file.digests and listed and listed.isdisjoint(file.digests))
+
+
+def _parse_page(answer: Response, name: str) -> ProjectPage:
+    if answer.content_type == _JSON_TYPE:
+        return parse_project_json(answer.body, url=answer.url, project=name)
+    if answer.content_type in _HTML_TYPES:
+        return parse_project_html(answer.body, url=answer.url, project=name, charset=answer.charset)
+    raise _unknown_type(answer)
+
+
+def _unknown_type(answer: Response) -> MalformedInput:
+    return MalformedInput(f"{redact_url(answer.url)} is no index page: its type is {answer.content_type[:80]!r}")
+
+
+def _require_secure(http: HttpClient, address: str) -> None:
+    """pip ignores an index over plain http unless its host is trusted; behind guard it must not pass for secure."""
+    if not address.lower().startswith(("http:", "https:")):
+        return
+    try:
+        is_secure = http.settings.is_secure(address)
+        host = origin_of(address).host
+    except ValueError:
+        host = ""
+    if not host:
+        raise ConfigInvalid(f"{redact_url(address)} is not a valid address")
+    if not is_secure:
+        message = f"{redact_url(address)} is neither https nor on this machine"
+        raise ConfigInvalid(message, hint=f"--trusted-host {host}")

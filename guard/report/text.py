@@ -1,0 +1,140 @@
+"""The report for people: what was blocked first, why, the exact next step; one line when all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from guard.model import Artifact, EvidenceState, Finding, Judged, Level, RuleId, Verdict
+from guard.policy.provenance import provenance_state, verified_provenance
+from guard.report.model import RunReport, without_credentials
+
+_STYLES = {Level.BLOCK: "bold red", Level.UNDECIDED: "bold magenta", Level.WARN: "yellow", Level.NOTE: "dim"}
+_OUTCOMES = {
+    Verdict.BLOCK: ("blocked", "bold red"),
+    Verdict.UNDECIDED: ("undecided", "bold magenta"),
+    Verdict.WARN: ("allowed", "green"),
+    Verdict.ALLOW: ("allowed", "green"),
+}
+_STATES = {
+    EvidenceState.VERIFIED: "verified",
+    EvidenceState.ABSENT: "without provenance",
+    EvidenceState.STRIPPED: "with provenance stripped",
+    EvidenceState.UNAVAILABLE: "with provenance unavailable",
+    EvidenceState.INVALID: "with invalid provenance",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A finding and the artifacts that it was made on; none for a finding on the run."""
+
+    finding: Finding
+    artifacts: tuple[Artifact, ...]
+
+
+def render_text(report: RunReport, console: Console, *, verbose: bool = False) -> None:
+    """Print the report. Every line starts with ``guard:``; the last one is ``guard: blocked``, ``undecided`` or
+    ``allowed`` followed by the counts, for scripts to read.
+
+    Args:
+        report: the run.
+        console: where to print; usually standard error, which a wrapped tool's own output does not use.
+        verbose: also print notes on single artifacts, and one line for each artifact.
+    """
+    entries = sorted(_entries(report), key=lambda entry: entry.finding.level)
+    for entry in entries:
+        if verbose or _is_said_always(entry):
+            _print_entry(entry, console)
+    for held in report.held_back:
+        _print(console, f"held back: {held.purl} ({held.rule.value}): {held.reason}")
+    if verbose:
+        for judged in report.artifacts:
+            _print(console, _artifact_line(judged))
+    outcome, style = _OUTCOMES[report.verdict]
+    _print(console, f"{outcome} — {_counts(report)}", style=style)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with every character that could steer a terminal or reorder a line spelled out.
+
+    These are control characters, escapes and the invisible and bidirectional format characters (Unicode general
+    categories C and Z except the space), of which names and messages of a hostile package may be full.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def _entries(report: RunReport) -> Iterator[_Entry]:
+    """Join equal findings of several artifacts: an index without provenance is said once, not for every file."""
+    for finding in report.findings:
+        yield _Entry(finding, ())
+    joined: dict[tuple[RuleId, Level, str], tuple[Finding, list[Artifact]]] = {}
+    for judged in report.artifacts:
+        for finding in judged.decision.findings:
+            key = (finding.rule, finding.level, finding.message)
+            joined.setdefault(key, (finding, []))[1].append(judged.artifact)
+    for finding, artifacts in joined.values():
+        yield _Entry(finding, tuple(artifacts))
+
+
+def _is_said_always(entry: _Entry) -> bool:
+    if entry.finding.level is not Level.NOTE:
+        return True
+    return not entry.artifacts or entry.finding.rule is RuleId.PROVENANCE_UNAVAILABLE
+
+
+def _print_entry(entry: _Entry, console: Console) -> None:
+    finding = entry.finding
+    _print(console, f"{finding.level.label}: {_subject(entry)}{finding.rule.value}", style=_STYLES[finding.level])
+    _print(console, f"  {finding.message}")
+    if finding.location is not None:
+        _print(console, f"  at: {finding.location}")
+    if finding.next:
+        _print(console, f"  next: {finding.next}")
+
+
+def _subject(entry: _Entry) -> str:
+    specs = list(dict.fromkeys(artifact.spec for artifact in entry.artifacts))
+    if not specs:
+        return ""
+    more = f" and {len(specs) - 1} more" if len(specs) > 1 else ""
+    return f"{specs[0]}{more}: "
+
+
+def _artifact_line(judged: Judged) -> str:
+    artifact = judged.artifact
+    signers = [each.claims for each in verified_provenance(judged.facts) if each.claims is not None]
+    signer = f" by {signers[0].source_repository_uri or signers[0].san}" if signers else ""
+    built = "" if judged.installed else ", built and not installed"
+    state = provenance_state(judged.facts).value
+    label = judged.decision.verdict.label
+    return f"{label}: {artifact.file or artifact.spec}: provenance {state}{signer}, bound by {judged.bound_by}{built}"
+
+
+def _counts(report: RunReport) -> str:
+    summary = report.summary()
+    files = f"{summary.artifacts} file{'' if summary.artifacts == 1 else 's'}"
+    stopped = [
+        f"{count} {word}"
+        for word, count in (
+            ("blocked", summary.by_verdict[Verdict.BLOCK]),
+            ("undecided", summary.by_verdict[Verdict.UNDECIDED]),
+            ("with warnings", summary.by_verdict[Verdict.WARN]),
+        )
+        if count
+    ]
+    states = [f"{summary.by_state[state]} {word}" for state, word in _STATES.items() if summary.by_state[state]]
+    return "; ".join(part for part in (_list(files, states), ", ".join(stopped)) if part)
+
+
+def _list(head: str, parts: Iterable[str]) -> str:
+    text = ", ".join(parts)
+    return f"{head}: {text}" if text else head
+
+
+def _print(console: Console, line: str, *, style: str = "") -> None:
+    text = Text("guard: ", style="bold").append(printable(without_credentials(line)), style=style)
+    console.print(text, soft_wrap=True, highlight=False)

@@ -1,0 +1,69 @@
+"""The trust root: which certificate authorities, transparency logs and timestamp authorities are believed.
+
+It is a value that the caller passes in. Nothing here looks for one, so a cache that somebody else may write cannot
+become a root. Its bytes are kept and handed to the verifying library at first use: importing that library costs 0.4 s,
+which commands that verify nothing do not pay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from guard.errors import ConfigInvalid, MalformedInput
+from guard.limits import TRUST_ROOT_MAX_BYTES
+from guard.model import Digest
+from guard.sigstore.strict_json import objects_member, parse_json_object, text_member
+
+_MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+_NEEDED_AUTHORITIES = ("certificateAuthorities", "tlogs", "ctlogs")
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRoot:
+    """A Sigstore ``TrustedRoot`` document (sigstore/protobuf-specs, sigstore_trustroot.proto).
+
+    Made by :func:`parse_trust_root` only.
+
+    Args:
+        source: where it came from, in the user's words, for reports.
+        digest: sha256 of its bytes; part of every cache key.
+        data: its bytes.
+    """
+
+    source: str
+    digest: Digest
+    data: bytes = field(repr=False)
+
+
+def parse_trust_root(data: bytes, *, source: str) -> TrustRoot:
+    """Parse a ``trusted_root.json``.
+
+    Its structure is checked here; keys and certificates inside are decoded when the first bundle is verified.
+
+    Args:
+        data: the document's bytes.
+        source: where they came from.
+
+    Returns:
+        The trust root.
+
+    Raises:
+        ConfigInvalid: it is too large, not JSON, of another media type, or names no authority of a kind that every
+            verification needs.
+    """
+    if len(data) > TRUST_ROOT_MAX_BYTES:
+        raise ConfigInvalid(f"trust root {source} is larger than {TRUST_ROOT_MAX_BYTES} bytes")
+    try:
+        root = parse_json_object(data, what=f"trust root {source}")
+        media_type = text_member(root, "mediaType", context=f"trust root {source}")
+        missing = [
+            name for name in _NEEDED_AUTHORITIES if not objects_member(root, name, context=f"trust root {source}")
+        ]
+    except MalformedInput as error:
+        raise ConfigInvalid(error.message) from error
+    if media_type != _MEDIA_TYPE:
+        raise ConfigInvalid(f"trust root {source} has the media type {media_type[:120]!r}, not {_MEDIA_TYPE!r}")
+    if missing:
+        raise ConfigInvalid(f"trust root {source} lists no {', '.join(missing)}: nothing could ever be verified")
+    return TrustRoot(source, Digest("sha256", hashlib.sha256(data).hexdigest()), data)

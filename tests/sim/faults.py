@@ -1,0 +1,106 @@
+"""Ways in which a registry answers other than it should."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from typing_extensions import TypeAlias
+
+Kind: TypeAlias = Literal["page", "file", "metadata", "provenance"]
+
+
+class Misbehaviour(enum.Enum):
+    """What happens in place of, or to, the answer."""
+
+    STATUS = "an error status"
+    TRUNCATE = "half of the body, then the connection ends"
+    RESET = "the connection ends before the first byte"
+    HANG = "nothing for a while, then the answer"
+    HTML_INSTEAD = "200 with somebody else's HTML page, as a captive portal answers"
+    NOT_JSON = "200 with the right type and half of a JSON document, complete by its length"
+    HUGE = "200 with the right type and a body of white space of any length"
+    REDIRECT = "302 to another place"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One misbehaviour with its particulars; use the constants and the class methods."""
+
+    misbehaviour: Misbehaviour
+    status: int = 200
+    seconds: float = 0.0
+    size_bytes: int = 0
+    url: str = ""
+    retry_after_seconds: int | None = None
+
+    SERVER_ERROR: ClassVar[Fault]
+    UNAVAILABLE: ClassVar[Fault]
+    UNAUTHORIZED: ClassVar[Fault]
+    FORBIDDEN: ClassVar[Fault]
+    NOT_FOUND: ClassVar[Fault]
+    TOO_MANY: ClassVar[Fault]
+    TRUNCATE: ClassVar[Fault]
+    RESET: ClassVar[Fault]
+    HTML_INSTEAD: ClassVar[Fault]
+    NOT_JSON: ClassVar[Fault]
+
+    @classmethod
+    def hang(cls, seconds: float) -> Fault:
+        """Wait before answering, or until the simulator stops."""
+        return cls(Misbehaviour.HANG, seconds=seconds)
+
+    @classmethod
+    def huge(cls, size_bytes: int) -> Fault:
+        """Answer with a body of this many bytes, which no memory of the simulator holds."""
+        return cls(Misbehaviour.HUGE, size_bytes=size_bytes)
+
+    @classmethod
+    def redirect(cls, url: str) -> Fault:
+        """Answer 302 with this Location."""
+        return cls(Misbehaviour.REDIRECT, url=url)
+
+
+Fault.SERVER_ERROR = Fault(Misbehaviour.STATUS, status=500)
+Fault.UNAVAILABLE = Fault(Misbehaviour.STATUS, status=503, retry_after_seconds=1)
+Fault.UNAUTHORIZED = Fault(Misbehaviour.STATUS, status=401)
+Fault.FORBIDDEN = Fault(Misbehaviour.STATUS, status=403)
+Fault.NOT_FOUND = Fault(Misbehaviour.STATUS, status=404)
+Fault.TOO_MANY = Fault(Misbehaviour.STATUS, status=429, retry_after_seconds=1)
+Fault.TRUNCATE = Fault(Misbehaviour.TRUNCATE)
+Fault.RESET = Fault(Misbehaviour.RESET)
+Fault.HTML_INSTEAD = Fault(Misbehaviour.HTML_INSTEAD)
+Fault.NOT_JSON = Fault(Misbehaviour.NOT_JSON)
+
+
+@dataclass(slots=True)
+class _Planned:
+    kind: Kind
+    name: str | None
+    behaviour: Fault
+    times_left: int | None
+
+
+class FaultPlan:
+    """Which requests meet which fault; the newest rule that matches wins. Not safe for threads by itself."""
+
+    def __init__(self) -> None:
+        self._planned: list[_Planned] = []
+
+    def add(self, kind: Kind, name: str | None, behaviour: Fault, times: int | None) -> None:
+        """Plan a fault for the next ``times`` requests of this kind and name, or for all."""
+        self._planned.insert(0, _Planned(kind, name, behaviour, times))
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        self._planned.clear()
+
+    def take(self, kind: Kind, name: str) -> Fault | None:
+        """Return the fault that a request meets, and count it."""
+        for planned in self._planned:
+            if planned.kind == kind and planned.name in (None, name) and planned.times_left != 0:
+                if planned.times_left is not None:
+                    planned.times_left -= 1
+                return planned.behaviour
+        return None

@@ -1,0 +1,324 @@
+"""A Sigstore that mints: everything that a signer of the public one leaves behind, under keys of its own.
+
+``MintingSigstore().trusted_root_json()`` is all that a verifier needs to accept what it signs. A :class:`Defect` spoils one
+thing and keeps all else consistent, so that exactly one step of verification can refuse the result.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from typing_extensions import assert_never
+
+from tests.sim.authority import LEAF_LIFETIME, CertificateAuthority, Leaf, TransparencyLog, public_der
+from tests.sim.documents import JsonObject, base64_text, canonical_json, compact_json
+from tests.sim.identity import Identity
+from tests.sim.log import Rekor
+
+__all__ = ["BUNDLE_V0_2", "BUNDLE_V0_3", "Defect", "EntryKind", "Identity", "MintingSigstore"]
+
+BUNDLE_V0_2 = "application/vnd.dev.sigstore.bundle+json;version=0.2"
+BUNDLE_V0_3 = "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+_OTHER_PAYLOAD = b'{"_type":"https://in-toto.io/Statement/v1","subject":[],"predicateType":"other","predicate":null}'
+_OTHER_ISSUER = "https://issuer.example.test"
+_TRUST_START = timedelta(days=3650)
+_AGE_OF_SIGNATURES = timedelta(hours=1)  # nothing that is signed without a date lies in the future
+
+
+class EntryKind(enum.Enum):
+    """How the log records an envelope: ``kind`` and ``apiVersion`` of the entry."""
+
+    DSSE = ("dsse", "0.0.1")
+    INTOTO = ("intoto", "0.0.2")
+
+
+class Defect(enum.Enum):
+    """One thing that is wrong with a bundle; the value names the step that must refuse it."""
+
+    FOREIGN_CA = "chain: the certificate is another authority's of the same name"
+    WRONG_KEY_USAGE = "certificate profile: the certificate is not one for signing code"
+    NO_SCT = "sct: the certificate carries none"
+    FORGED_SCT = "sct: signed with a key that is not the log's"
+    SCT_OF_OTHER_CERTIFICATE = "sct: the log's own signature, over another certificate"
+    V1_V2_ISSUER_CONFLICT = "claims: extension .1 names another issuer than .8"
+    PAYLOAD_SWAPPED = "signature: the key's own, over another payload"
+    SIGNATURE_CORRUPT = "signature: one bit differs"
+    NO_LOG_ENTRY = "log entry: there is none"
+    TWO_LOG_ENTRIES = "log entry: there are two"
+    NO_INCLUSION_PROMISE = "time: no signed entry timestamp, hence no verified time"
+    SET_CORRUPT = "signed entry timestamp: one bit differs"
+    INTEGRATED_TIME_OUTSIDE_CERTIFICATE = "time: the entry was made after the certificate had ended"
+    NO_INCLUSION_PROOF = "inclusion: no proof"
+    MERKLE_CORRUPT = "inclusion: one bit of the audit path differs"
+    CHECKPOINT_CORRUPT = "checkpoint: one bit of the signature differs"
+    CHECKPOINT_OF_OTHER_TREE = "checkpoint: the log's own signature, over another root"
+    ENTRY_OF_OTHER_BUNDLE = "entry body: a true entry of another bundle"
+    ENTRY_PAYLOAD_DIFFERS = "entry body: the hash is another payload's"
+    ENTRY_SIGNATURE_DIFFERS = "entry body: the signature is another one"
+    ENTRY_CERTIFICATE_DIFFERS = "entry body: the certificate is another one"
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    payload: bytes
+    signature: bytes
+    leaf: Leaf
+    entries: list[JsonObject]
+
+
+class MintingSigstore:
+    """An instance of Sigstore with ephemeral keys.
+
+    Args:
+        now: what it takes for the present; without it, the present. Signatures are an hour old unless a date is given,
+            and its authorities are valid for ten years before and after.
+    """
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self._now = (now or datetime.now(timezone.utc)).replace(microsecond=0)
+        self._authority = CertificateAuthority(self._now)
+        self._foreign_authority = CertificateAuthority(self._now)
+        self._transparency_log = TransparencyLog()
+        self._rekor = Rekor()
+
+    def trusted_root_json(self) -> bytes:
+        """Return the ``trusted_root.json`` of this instance (protobuf-specs, ``sigstore_trustroot.proto``)."""
+        valid_for = {"start": (self._now - _TRUST_START).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        chain = (self._authority.intermediate, self._authority.root)
+        authority = {
+            "subject": {"organization": "sigstore.test", "commonName": "sim-sigstore"},
+            "uri": "https://fulcio.sigstore.test",
+            "certChain": {"certificates": [{"rawBytes": base64_text(one.public_bytes(Encoding.DER))} for one in chain]},
+            "validFor": valid_for,
+        }
+        rekor = _log_instance("https://rekor.sigstore.test", self._rekor.key, self._rekor.log_id, valid_for)
+        ct = self._transparency_log
+        return compact_json(
+            {
+                "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+                "tlogs": [rekor],
+                "certificateAuthorities": [authority],
+                "ctlogs": [_log_instance("https://ctfe.sigstore.test", ct.key, ct.log_id, valid_for)],
+                "timestampAuthorities": [],
+            }
+        )
+
+    def attest(
+        self,
+        statement: JsonObject | bytes,
+        identity: Identity,
+        *,
+        at: datetime | None = None,
+        defect: Defect | None = None,
+        entry_kind: EntryKind = EntryKind.DSSE,
+    ) -> JsonObject:
+        """Sign a statement and return a PEP 740 attestation object.
+
+        Args:
+            statement: the in-toto statement; bytes are signed as they are.
+            identity: who signs.
+            at: when.
+            defect: what is to be wrong.
+            entry_kind: how the log records it.
+        """
+        signed = self._sign(statement, identity, at, defect, entry_kind)
+        return {
+            "version": 1,
+            "verification_material": {
+                "certificate": base64_text(signed.leaf.der),
+                "transparency_entries": signed.entries,
+            },
+            "envelope": {"statement": base64_text(signed.payload), "signature": base64_text(signed.signature)},
+        }
+
+    def bundle(
+        self,
+        statement: JsonObject | bytes,
+        identity: Identity,
+        *,
+        media_type: str = BUNDLE_V0_3,
+        at: datetime | None = None,
+        defect: Defect | None = None,
+        entry_kind: EntryKind = EntryKind.DSSE,
+    ) -> JsonObject:
+        """Sign a statement and return a Sigstore bundle (protobuf-specs, ``sigstore_bundle.proto``).
+
+        Args:
+            statement: the in-toto statement; bytes are signed as they are.
+            identity: who signs.
+            media_type: version 0.3 holds one certificate, the versions before it a chain.
+            at: when.
+            defect: what is to be wrong.
+            entry_kind: how the log records it.
+        """
+        signed = self._sign(statement, identity, at, defect, entry_kind)
+        certificate = {"rawBytes": base64_text(signed.leaf.der)}
+        material: JsonObject = (
+            {"certificate": certificate}
+            if media_type == BUNDLE_V0_3
+            else {"x509CertificateChain": {"certificates": [certificate]}}
+        )
+        return {
+            "mediaType": media_type,
+            "verificationMaterial": material | {"tlogEntries": signed.entries},
+            "dsseEnvelope": _envelope(signed.payload, signed.signature),
+        }
+
+    def _sign(
+        self,
+        statement: JsonObject | bytes,
+        identity: Identity,
+        at: datetime | None,
+        defect: Defect | None,
+        entry_kind: EntryKind,
+    ) -> _Signed:
+        at = at or self._now - _AGE_OF_SIGNATURES
+        payload = statement if isinstance(statement, bytes) else compact_json(statement)
+        leaf = self._issue(identity, at, defect)
+        signature = _sign_payload(leaf, _OTHER_PAYLOAD if defect is Defect.PAYLOAD_SWAPPED else payload)
+        if defect is Defect.SIGNATURE_CORRUPT:
+            signature = _flip_last_bit(signature)
+        entries = self._log(_Signed(payload, signature, leaf, []), identity, at, defect, entry_kind)
+        return _Signed(payload, signature, leaf, entries)
+
+    def _issue(self, identity: Identity, at: datetime, defect: Defect | None) -> Leaf:
+        authority = self._foreign_authority if defect is Defect.FOREIGN_CA else self._authority
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = authority.prepare(
+            identity,
+            key,
+            at,
+            legacy_issuer=_OTHER_ISSUER if defect is Defect.V1_V2_ISSUER_CONFLICT else identity.issuer,
+            usage=(
+                ExtendedKeyUsageOID.CLIENT_AUTH
+                if defect is Defect.WRONG_KEY_USAGE
+                else ExtendedKeyUsageOID.CODE_SIGNING
+            ),
+        )
+        if defect is Defect.NO_SCT:
+            return Leaf(key, authority.sign(builder))
+        submitted = builder
+        if defect is Defect.SCT_OF_OTHER_CERTIFICATE:
+            other_key = ec.generate_private_key(ec.SECP256R1())
+            submitted = authority.prepare(identity, other_key, at, identity.issuer, ExtendedKeyUsageOID.CODE_SIGNING)
+        forged = ec.generate_private_key(ec.SECP256R1()) if defect is Defect.FORGED_SCT else None
+        sct = self._transparency_log.sct(authority.sign(submitted), authority.intermediate_key, at, forged)
+        return Leaf(key, authority.sign(builder, sct))
+
+    def _log(
+        self, signed: _Signed, identity: Identity, at: datetime, defect: Defect | None, entry_kind: EntryKind
+    ) -> list[JsonObject]:
+        if defect is Defect.NO_LOG_ENTRY:
+            return []
+        if defect is Defect.ENTRY_OF_OTHER_BUNDLE:
+            return self._sign(_OTHER_PAYLOAD, identity, at, None, entry_kind).entries
+        outside = defect is Defect.INTEGRATED_TIME_OUTSIDE_CERTIFICATE
+        integrated_at = at + (LEAF_LIFETIME if outside else timedelta()) + timedelta(seconds=1)
+        body = _entry_body(self._recorded(signed, identity, at, defect), entry_kind)
+        kind, version = entry_kind.value
+        entry = self._rekor.append(kind, version, body, integrated_at)
+        self._spoil_entry(entry, defect)
+        if defect is Defect.TWO_LOG_ENTRIES:
+            return [entry, self._rekor.append(kind, version, body, integrated_at)]
+        return [entry]
+
+    def _recorded(self, signed: _Signed, identity: Identity, at: datetime, defect: Defect | None) -> _Signed:
+        """Return what the log is told that was signed."""
+        if defect is Defect.ENTRY_PAYLOAD_DIFFERS:
+            return _Signed(_OTHER_PAYLOAD, signed.signature, signed.leaf, [])
+        if defect is Defect.ENTRY_SIGNATURE_DIFFERS:
+            return _Signed(signed.payload, _sign_payload(signed.leaf, _OTHER_PAYLOAD), signed.leaf, [])
+        if defect is Defect.ENTRY_CERTIFICATE_DIFFERS:
+            return _Signed(signed.payload, signed.signature, self._issue(identity, at, None), [])
+        return signed
+
+    def _spoil_entry(self, entry: JsonObject, defect: Defect | None) -> None:
+        proof = entry["inclusionProof"]
+        if defect is Defect.NO_INCLUSION_PROMISE:
+            del entry["inclusionPromise"]
+        elif defect is Defect.SET_CORRUPT:
+            promise = entry["inclusionPromise"]
+            promise["signedEntryTimestamp"] = _flip_last_bit_of_text(promise["signedEntryTimestamp"])
+        elif defect is Defect.NO_INCLUSION_PROOF:
+            del entry["inclusionProof"]
+        elif defect is Defect.MERKLE_CORRUPT:
+            proof["hashes"][0] = _flip_last_bit_of_text(proof["hashes"][0])
+        elif defect is Defect.CHECKPOINT_CORRUPT:
+            head, _, signature = proof["checkpoint"]["envelope"].rstrip("\n").rpartition(" ")
+            proof["checkpoint"]["envelope"] = f"{head} {_flip_last_bit_of_text(signature)}\n"
+        elif defect is Defect.CHECKPOINT_OF_OTHER_TREE:
+            proof["checkpoint"]["envelope"] = self._rekor.checkpoint(hashlib.sha256(b"another tree").digest())
+
+
+def _log_instance(url: str, key: ec.EllipticCurvePrivateKey, log_id: bytes, valid_for: JsonObject) -> JsonObject:
+    return {
+        "baseUrl": url,
+        "hashAlgorithm": "SHA2_256",
+        "publicKey": {
+            "rawBytes": base64_text(public_der(key)),
+            "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+            "validFor": valid_for,
+        },
+        "logId": {"keyId": base64_text(log_id)},
+    }
+
+
+def _sign_payload(leaf: Leaf, payload: bytes) -> bytes:
+    # Pre-authentication encoding (DSSE protocol, "Signature Definition").
+    encoded = b"DSSEv1 %d %b %d %b" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
+    return leaf.key.sign(encoded, ec.ECDSA(hashes.SHA256()))
+
+
+def _envelope(payload: bytes, signature: bytes) -> JsonObject:
+    return {
+        "payload": base64_text(payload),
+        "payloadType": _PAYLOAD_TYPE,
+        "signatures": [{"sig": base64_text(signature), "keyid": ""}],
+    }
+
+
+def _entry_body(recorded: _Signed, entry_kind: EntryKind) -> bytes:
+    envelope_hash = _sha256(compact_json(_envelope(recorded.payload, recorded.signature)))
+    payload_hash = _sha256(recorded.payload)
+    signature = base64_text(recorded.signature)
+    certificate = base64_text(recorded.leaf.pem)
+    spec: JsonObject
+    match entry_kind:
+        case EntryKind.DSSE:
+            spec = {
+                "envelopeHash": envelope_hash,
+                "payloadHash": payload_hash,
+                "signatures": [{"signature": signature, "verifier": certificate}],
+            }
+        case EntryKind.INTOTO:
+            # The signature is encoded twice in this kind of entry, as in every recorded one.
+            signatures = [{"publicKey": certificate, "sig": base64_text(signature.encode())}]
+            envelope = {"payloadType": _PAYLOAD_TYPE, "signatures": signatures}
+            spec = {"content": {"envelope": envelope, "hash": envelope_hash, "payloadHash": payload_hash}}
+        case _:
+            assert_never(entry_kind)
+    kind, version = entry_kind.value
+    return canonical_json({"apiVersion": version, "kind": kind, "spec": spec})
+
+
+def _sha256(content: bytes) -> JsonObject:
+    return {"algorithm": "sha256", "value": hashlib.sha256(content).hexdigest()}
+
+
+def _flip_last_bit(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def _flip_last_bit_of_text(text: str) -> str:
+    raw = base64.b64decode(text)
+    return base64_text(_flip_last_bit(raw))

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guard.errors import EvidenceCode, EvidenceInvalid
+from guard.model import Claims
+from guard.sigstore.certificate import claims_from_certificate
+
+ARC = "1.3.6.1.4.1.57264.1"
+KEY = ec.generate_private_key(ec.SECP256R1())
+SIGNED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+ISSUER = "https://token.actions.githubusercontent.com"
+SAN = "https://github.com/acme/widget/.github/workflows/release.yml@refs/tags/v1"
+FIELDS = {
+    9: "build_signer_uri",
+    10: "build_signer_digest",
+    11: "runner_environment",
+    12: "source_repository_uri",
+    13: "source_repository_digest",
+    14: "source_repository_ref",
+    15: "source_repository_identifier",
+    16: "source_repository_owner_uri",
+    17: "source_repository_owner_identifier",
+    18: "build_config_uri",
+    19: "build_config_digest",
+    20: "build_trigger",
+    21: "run_invocation_uri",
+    22: "source_repository_visibility",
+    23: "deployment_environment",
+    24: "token_subject",
+}
+
+
+def der(text: str) -> bytes:
+    raw = text.encode()
+    if len(raw) < 0x80:
+        return bytes([0x0C, len(raw)]) + raw
+    length = len(raw).to_bytes((len(raw).bit_length() + 7) // 8, "big")
+    return bytes([0x0C, 0x80 + len(length)]) + length + raw
+
+
+def certificate(
+    extensions: dict[int, bytes], names: tuple[x509.GeneralName, ...] = (x509.UniformResourceIdentifier(SAN),)
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(KEY.public_key())
+        .serial_number(1)
+        .not_valid_before(SIGNED_AT)
+        .not_valid_after(SIGNED_AT + timedelta(minutes=10))
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
+    for arc, value in extensions.items():
+        oid = x509.ObjectIdentifier(f"{ARC}.{arc}")
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, value), critical=False)
+    return builder.sign(KEY, hashes.SHA256())
+
+
+def read(extensions: dict[int, bytes], *names: x509.GeneralName) -> Claims:
+    subject = certificate(extensions, names) if names else certificate(extensions)
+    return claims_from_certificate(subject, signed_at=SIGNED_AT, log_index=7)
+
+
+def refusal(subject: x509.Certificate) -> EvidenceInvalid:
+    with pytest.raises(EvidenceInvalid) as caught:
+        claims_from_certificate(subject, signed_at=None, log_index=None)
+    return caught.value
+
+
+def test_every_extension_has_its_own_field() -> None:
+    claims = read({8: der(ISSUER)} | {arc: der(f"value {arc}") for arc in FIELDS})
+    assert {field: getattr(claims, field) for field in FIELDS.values()} == {
+        field: f"value {arc}" for arc, field in FIELDS.items()
+    }
+    assert (claims.issuer, claims.san, claims.signed_at, claims.log_index) == (ISSUER, SAN, SIGNED_AT, 7)
+
+
+@pytest.mark.parametrize("arc", FIELDS, ids=FIELDS.get)
+def test_missing_and_empty_claims_are_none(arc: int) -> None:
+    assert getattr(read({8: der(ISSUER)}), FIELDS[arc]) is None
+    assert getattr(read({8: der(ISSUER), arc: der("")}), FIELDS[arc]) is None
+
+
+def test_long_values_use_the_long_form_of_der_lengths() -> None:
+    assert read({8: der(ISSUER), 12: der("x" * 300)}).source_repository_uri == "x" * 300
+
+
+def test_issuer_comes_from_the_old_extension_where_the_new_one_is_absent() -> None:
+    assert read({1: ISSUER.encode()}).issuer == ISSUER
+
+
+def test_unknown_extensions_of_fulcio_and_others_are_ignored() -> None:
+    assert read({8: der(ISSUER), 4: b"\xffname", 25: b"junk", 99: b""}).issuer == ISSUER
+
+
+OLD_AND_NEW = {
+    "issuer": (1, ISSUER, 8, ISSUER),
+    "trigger": (2, "push", 20, "push"),
+    "commit": (3, "abc", 13, "abc"),
+    "repository": (5, "acme/widget", 12, "https://github.com/acme/widget"),
+    "ref": (6, "refs/tags/v1", 14, "refs/tags/v1"),
+}
+
+
+@pytest.mark.parametrize(("old", "old_value", "new", "new_value"), OLD_AND_NEW.values(), ids=OLD_AND_NEW)
+def test_two_forms_of_a_claim_must_agree(old: int, old_value: str, new: int, new_value: str) -> None:
+    same = {8: der(ISSUER), old: old_value.encode(), new: der(new_value)}
+    read(same)
+    for differing in ({old: b"other"}, {new: der("https://example.test/other")}, {new: der("")}):
+        error = refusal(certificate(same | differing))
+        assert error.code is EvidenceCode.CLAIMS_CONFLICT
+        assert f".{old} says" in error.message
+
+
+def test_the_commit_of_the_workflow_may_differ_from_the_commit_that_is_built() -> None:
+    read({8: der(ISSUER), 3: b"abc", 13: der("abc"), 19: der("def")})
+
+
+@pytest.mark.parametrize(
+    ("extensions", "part"),
+    [
+        pytest.param({}, "no issuer", id="no-issuer"),
+        pytest.param({8: der("")}, "no issuer", id="empty-issuer"),
+        pytest.param({8: ISSUER.encode()}, "cannot be read", id="raw-text-for-der"),
+        pytest.param({8: b""}, "cannot be read", id="no-der"),
+        pytest.param({8: b"\x0c"}, "cannot be read", id="cut-der"),
+        pytest.param({8: b"\x13" + der(ISSUER)[1:]}, "cannot be read", id="other-string-type"),
+        pytest.param({8: der(ISSUER) + b"x"}, "cannot be read", id="bytes-after-der"),
+        pytest.param({8: der(ISSUER)[:-1]}, "cannot be read", id="der-too-short"),
+        pytest.param({8: b"\x0c\x81\x01a"}, "cannot be read", id="length-not-minimal"),
+        pytest.param({8: b"\x0c\x82\x00\x80" + b"a" * 128}, "cannot be read", id="length-padded"),
+        pytest.param({8: b"\x0c\x80a\x00\x00"}, "cannot be read", id="indefinite-length"),
+        pytest.param({8: b"\x0c\x02\xc3\x28"}, "cannot be read", id="not-utf-8"),
+        pytest.param({8: der(ISSUER), 1: b"\xff"}, "cannot be read", id="old-form-not-utf-8"),
+        pytest.param({8: der(ISSUER), 14: der("a\x1b[2J")}, "control character", id="terminal-escape"),
+        pytest.param({8: der(ISSUER), 14: der("a\nb")}, "control character", id="line-break"),
+    ],
+)
+def test_refuses_extensions(extensions: dict[int, bytes], part: str) -> None:
+    error = refusal(certificate(extensions))
+    assert error.code is EvidenceCode.CERTIFICATE
+    assert part in error.message
+
+
+def test_refuses_an_extension_that_occurs_twice() -> None:
+    subject = certificate({8: der(ISSUER), 14: der("refs/tags/v1"), 15: der("refs/tags/v2")})
+    twice = subject.public_bytes(Encoding.DER).replace(oid_bytes(15), oid_bytes(14))
+    error = refusal(x509.load_der_x509_certificate(twice))
+    assert error.code is EvidenceCode.CERTIFICATE
+
+
+def oid_bytes(arc: int) -> bytes:
+    return bytes.fromhex("060a2b0601040183bf3001") + bytes([arc])
+
+
+USER_NAME = x509.OtherName(x509.ObjectIdentifier(f"{ARC}.7"), der("alice!example.test"))
+
+
+@pytest.mark.parametrize(
+    ("name", "san"),
+    [
+        pytest.param(x509.UniformResourceIdentifier(SAN), SAN, id="uri"),
+        pytest.param(x509.RFC822Name("a@example.test"), "a@example.test", id="email"),
+        pytest.param(USER_NAME, "alice!example.test", id="user-name"),
+    ],
+)
+def test_reads_the_subject_name(name: x509.GeneralName, san: str) -> None:
+    assert read({8: der(ISSUER)}, name).san == san
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param((), id="no-extension"),
+        pytest.param((x509.UniformResourceIdentifier(SAN), x509.RFC822Name("a@example.test")), id="two"),
+        pytest.param((x509.DNSName("example.test"),), id="dns-name"),
+        pytest.param((x509.UniformResourceIdentifier(""),), id="empty"),
+        pytest.param((x509.OtherName(x509.ObjectIdentifier("1.2.3"), der("x")),), id="foreign-other-name"),
+        pytest.param((x509.OtherName(x509.ObjectIdentifier(f"{ARC}.7"), b"\x30\x00"),), id="other-name-of-other-type"),
+    ],
+)
+def test_refuses_subject_names(names: tuple[x509.GeneralName, ...]) -> None:
+    assert refusal(certificate({8: der(ISSUER)}, names)).code is EvidenceCode.CERTIFICATE
+
+
+@given(st.dictionaries(st.integers(1, 25).filter(lambda arc: arc != 7), st.binary(max_size=20), max_size=4))
+@settings(max_examples=60)
+def test_any_extension_values_give_claims_or_are_invalid(extensions: dict[int, bytes]) -> None:
+    subject = certificate(extensions)
+    try:
+        claims = claims_from_certificate(subject, signed_at=None, log_index=None)
+    except EvidenceInvalid:
+        return
+    assert claims.issuer
