@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from importlib import resources
@@ -13,9 +13,14 @@ from pathlib import Path
 import platformdirs
 from rich.console import Console
 
-from guard.errors import ConfigInvalid
-from guard.model import Finding
+from guard import __version__
+from guard.engine import Outcome
+from guard.errors import ConfigInvalid, ExitCode
+from guard.model import Finding, Verdict
 from guard.policy.policy import Policy, explicit_policy, merge_policies
+from guard.report.json_report import render_json
+from guard.report.model import RunReport, Tool, TrustRootUsed
+from guard.report.text import render_text
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
 from guard.store.policies import POLICY_NAME, TrustedPolicies, find_project_policy, load_policy
@@ -130,3 +135,56 @@ class App:
             return parse_trust_root(named.read_bytes(), source=str(named))
         except OSError as error:
             raise ConfigInvalid(f"trust root {named} cannot be read: {error.strerror}") from error
+
+    def conclude(
+        self,
+        outcome: Outcome,
+        *,
+        command: Sequence[str],
+        tool: Tool | None = None,
+        policy: Policy | None = None,
+        trust_root: TrustRoot | None = None,
+    ) -> int:
+        """Report what a run came to.
+
+        Args:
+            outcome: of the run.
+            command: what was typed after ``guard``.
+            tool: the package manager that was driven.
+            policy: the policy that decided.
+            trust_root: the trust root that signatures were checked with.
+
+        Returns:
+            The exit status: 10 or 11 where guard refused, else the tool's own.
+
+        Raises:
+            ConfigInvalid: the report cannot be written.
+        """
+        refused = {Verdict.BLOCK: ExitCode.BLOCKED, Verdict.UNDECIDED: ExitCode.UNDECIDED}.get(outcome.verdict)
+        exit_code = int(refused if refused is not None else outcome.tool_status or ExitCode.ALLOWED)
+        report = RunReport(
+            guard_version=__version__,
+            command=tuple(command),
+            cwd=str(self.cwd),
+            tool=tool,
+            started=self.started,
+            finished=datetime.now(timezone.utc),
+            exit_code=exit_code,
+            verdict=outcome.verdict,
+            policy=policy.sources_read if policy else (),
+            trust_root=TrustRootUsed(source=trust_root.source, digest=trust_root.digest) if trust_root else None,
+            artifacts=outcome.judged,
+            findings=(*self.notes, *outcome.findings),
+        )
+        if refused is not None or not self.options.quiet:
+            render_text(report, self.console, verbose=self.options.verbose > 0)
+        if self.options.report is not None:
+            _write_report(self.options.report, render_json(report))
+        return exit_code
+
+
+def _write_report(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigInvalid(f"the report {path} cannot be written: {error.strerror}") from error

@@ -17,21 +17,25 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from guard import limits
-from guard.attest.availability import Flag, Outcome, evaluate_availability
+from guard.attest.availability import Outcome as EndpointOutcome
+from guard.attest.availability import evaluate_availability
 from guard.attest.pypi import verify_provenance
-from guard.errors import MalformedInput, Unavailable
+from guard.errors import EvidenceCode, MalformedInput, Unavailable
 from guard.model import (
     Artifact,
     Digest,
     Ecosystem,
     Evidence,
     EvidenceKind,
+    EvidenceState,
     Facts,
+    Finding,
     Judged,
     Location,
     SourceKind,
+    Verdict,
 )
-from guard.policy.evaluate import evaluate_artifact
+from guard.policy.evaluate import evaluate_artifact, evaluate_run
 from guard.policy.policy import Policy
 from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
@@ -58,6 +62,33 @@ class Pins:
 
 
 NO_PINS = Pins()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        judged: every artifact that was decided.
+        findings: what belongs to no artifact.
+        planned: how many artifacts had to be decided.
+        tool_status: the wrapped tool's exit status; ``None`` when it was not let run, or was refused something.
+    """
+
+    judged: tuple[Judged, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    planned: int = 0
+    tool_status: int | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """BLOCK, UNDECIDED or ALLOW."""
+        return evaluate_run([item.decision for item in self.judged], self.findings, planned=self.planned)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing blocks and nothing is undecided."""
+        return self.verdict.installs
 
 
 class Engine:
@@ -211,18 +242,26 @@ class Engine:
         return ""
 
     def _gather_evidence(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
-        flag, outcome, document = self._index.fetch_provenance(file, project=project)
-        if outcome is Outcome.FOUND and document is not None:
+        try:
+            flag, outcome, document = self._index.fetch_provenance(file, project=project, version=file.version or "")
+        except MalformedInput as error:
+            return (_invalid(error),)
+        if outcome is EndpointOutcome.FOUND and document is not None:
             return verify_provenance(document, filename=file.filename, sha256=sha256, verifier=self._load_verifier())
-        return (_without_document(flag, outcome, provenance_url_set=self._index.provenance_url is not None),)
+        found = evaluate_availability(flag, outcome, provenance_url_set=self._index.has_provenance_url)
+        return (Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=found.state, cause=found.cause, reason=found.reason),)
 
     def _load_verifier(self) -> Verifier:
         return self._verifier.get(None, self._make_verifier)
 
 
-def _without_document(flag: Flag, outcome: Outcome, *, provenance_url_set: bool) -> Evidence:
-    state, cause, reason = evaluate_availability(flag, outcome, provenance_url_set=provenance_url_set)
-    return Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=state, cause=cause, reason=reason)
+def _invalid(error: MalformedInput) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.PEP740_PUBLISH,
+        state=EvidenceState.INVALID,
+        code=EvidenceCode.MALFORMED,
+        reason=error.message,
+    )
 
 
 def artifact_of(project: Project, file: IndexFile, pins: Pins = NO_PINS) -> Artifact:

@@ -161,5 +161,7 @@ def malformed_input_boundary(what: str) -> Iterator[None]:
     except GuardError:
         raise
     except Exception as error:
-        detail = " ".join(str(error).split())[:200] or type(error).__name__
+        # Libraries quote what they choked on; nothing of it may steer a terminal.
+        plain = "".join(character if character.isprintable() else " " for character in str(error))
+        detail = " ".join(plain.split())[:200] or type(error).__name__
         raise MalformedInput(f"{what} is malformed: {detail}") from error

@@ -265,7 +265,9 @@ class Claims:
     @property
     def workflow(self) -> str | None:
         """Path of the build's own configuration inside the source repository, from .18 without its ``@ref``."""
-        return _path_inside(self.build_config_uri, self.source_repository_uri)
+        uri = self._without_ref(self.build_config_uri)
+        folder = (self.source_repository_uri or "").rstrip("/") + "/"
+        return uri[len(folder) :].lstrip("/") if uri and uri.lower().startswith(folder.lower()) else uri
 
     @property
     def signer(self) -> str | None:
@@ -275,18 +277,22 @@ class Claims:
         """
         if self.build_signer_uri is None:
             return None
-        signer = self.build_signer_uri.rpartition("@")[0] or self.build_signer_uri
-        config = (self.build_config_uri or "").rpartition("@")[0] or self.build_config_uri
-        return "same" if signer == config else signer
+        if self.build_signer_uri == self.build_config_uri:
+            return "same"
+        return self._without_ref(self.build_signer_uri)
 
+    def _without_ref(self, uri: str | None) -> str | None:
+        """Take ``@REF`` off a workflow's URI.
 
-def _path_inside(uri: str | None, repository: str | None) -> str | None:
-    if uri is None:
-        return None
-    path = uri.rpartition("@")[0] or uri
-    if repository is not None and path.lower().startswith(repository.lower().rstrip("/") + "/"):
-        return path[len(repository.rstrip("/")) + 1 :].lstrip("/")
-    return path
+        The certificate's own ref and commit say what to take off, since a tag may hold an ``@`` as well as a file
+        name may. A reusable workflow has a ref of its own; then the last ``@`` divides.
+        """
+        if uri is None:
+            return None
+        for ref in (self.source_repository_ref, self.source_repository_digest):
+            if ref and uri.endswith(f"@{ref}"):
+                return uri[: -len(ref) - 1]
+        return uri.rpartition("@")[0] or uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ from guard.managers.process import Interrupted
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when the command is allowed.")
 @click.version_option(__version__, prog_name="guard", message="%(prog)s %(version)s")
 @click.pass_context
-def guard(context: click.Context, **values: Any) -> None:
+def guard(context: click.Context, /, **values: Any) -> None:
     """Install with pip only what was verified: digests, Sigstore provenance, and the publisher's identity."""
     values["progress"] = not values.pop("no_progress")
     context.obj = App.from_process(Options(**values))

@@ -19,8 +19,10 @@ from guard.engine import NO_PINS, Engine, Pins
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
 from guard.gateway.server import Answer, Body, FileBody, Refusal
 from guard.model import Finding, Judged, Level, RuleId, Verdict
+from guard.registry.credentials import redact_url
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
+from guard.store.archives import load_wheel_metadata, parse_core_metadata
 from guard.store.files import StoredFile
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -49,7 +51,7 @@ class OpenSite:
         engine: where everything comes from.
         pins: what the user's input accepts, by normalised project name: version and digests.
         wheel_metadata: whether metadata is offered for every wheel, so that the resolver need not download it.
-        anticipate: told of each wheel's metadata that was delivered; may start work in the background.
+        anticipate: told of each wheel whose metadata was delivered; may start work in the background.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class OpenSite:
         *,
         pins: Mapping[str, PinnedProject] | None = None,
         wheel_metadata: bool,
-        anticipate: Callable[[bytes], None] = lambda _: None,
+        anticipate: Callable[[Project, IndexFile, bytes], None] | None = None,
     ) -> None:
         self._engine = engine
         self._pins = pins or {}
@@ -68,6 +70,7 @@ class OpenSite:
         self._delivered: dict[tuple[str, str], Delivered] = {}
         self._refused: dict[tuple[str, str], Judged] = {}
         self._findings: dict[str, Finding] = {}
+        self._direct_references: dict[str, str] = {}
         self._crash: BaseException | None = None
 
     @property
@@ -88,10 +91,29 @@ class OpenSite:
         with self._lock:
             return tuple(self._findings.values())
 
+    @property
+    def direct_references(self) -> tuple[Finding, ...]:
+        """One finding for each requirement on a repository or URL that a delivered wheel states (PEP 508)."""
+        with self._lock:
+            references = tuple(self._direct_references.items())
+        return tuple(
+            Finding(
+                rule=RuleId.SOURCE_NOT_ALLOWED,
+                level=Level.BLOCK,
+                message=f"{filename} requires {redact_url(requirement)}, which is on no index",
+            )
+            for requirement, filename in references
+        )
+
     def raise_crash(self) -> None:
         """Raise what an answer died of, if one did: an error of guard's own must not pass for a refusal."""
         if self._crash is not None:
             raise self._crash
+
+    def find_file(self, path: str) -> IndexFile | None:
+        """Return the file alone; see :meth:`find`."""
+        found = self.find(path)
+        return None if found is None else found[1]
 
     def find(self, path: str) -> tuple[Project, IndexFile] | None:
         """Return the file that a gateway path such as ``/files/six/six-1.17.0.tar.gz`` stands for."""
@@ -99,7 +121,7 @@ class OpenSite:
         if area != "files" or filename is None:
             return None
         project = self._engine.fetch_project(name)
-        file = _file_named(project.page.files, filename)
+        file = _file_named(project.files, filename)
         return None if file is None else (project, file)
 
     def answer(self, path: str) -> Answer:
@@ -124,7 +146,7 @@ class OpenSite:
     def _page(self, name: str) -> Answer:
         project = self._engine.fetch_project(name)
         pinned = self._pins.get(project.name)
-        files = [file for file in project.page.files if pinned is None or pinned.accepts(file)]
+        files = [file for file in project.files if pinned is None or pinned.accepts(file)]
         return Body(render_project_page(project.name, files, self._offers_metadata), SIMPLE_JSON)
 
     def _offers_metadata(self, file: IndexFile) -> bool:
@@ -132,14 +154,16 @@ class OpenSite:
 
     def _file(self, name: str, filename: str) -> Answer:
         project = self._engine.fetch_project(name)
-        file = _file_named(project.page.files, filename)
+        file = _file_named(project.files, filename)
         if file is not None:
             return self._deliver(project, file)
-        wheel = _file_named(project.page.files, filename.removesuffix(_METADATA_SUFFIX))
+        wheel = _file_named(project.files, filename.removesuffix(_METADATA_SUFFIX))
         if wheel is None or not self._offers_metadata(wheel):
             return Refusal(HTTPStatus.NOT_FOUND, f"{name} lists no file {filename}")
         metadata = self._engine.load_metadata(wheel)
-        self._anticipate(metadata)
+        self._note_direct_references(wheel, metadata)
+        if self._anticipate is not None:
+            self._anticipate(project, wheel, metadata)
         return Body(metadata, "text/plain; charset=utf-8")
 
     def _deliver(self, project: Project, file: IndexFile) -> Answer:
@@ -152,7 +176,16 @@ class OpenSite:
         with self._lock:
             self._delivered[key] = Delivered(project, file, judged)
         stored = self._engine.load_file(file)
+        if file.filename.endswith(".whl"):
+            self._note_direct_references(file, load_wheel_metadata(stored.path, filename=file.filename))
         return FileBody(stored.path, stored.size_bytes)
+
+    def _note_direct_references(self, file: IndexFile, metadata: bytes) -> None:
+        """Remember what a wheel requires from a repository or a URL: when the resolver fails, this may be why."""
+        for requirement in parse_core_metadata(metadata, what=file.filename).requires_dist:
+            if " @ " in requirement:
+                with self._lock:
+                    self._direct_references[requirement] = file.filename
 
     def pins_for(self, project: Project, file: IndexFile) -> Pins:
         """Return what the user's input accepts for this file.
@@ -247,7 +280,9 @@ def render_project_page(name: str, files: Iterable[IndexFile], offers_metadata: 
         files: files to list.
         offers_metadata: whether ``.metadata`` is served beside a file (PEP 714).
     """
-    listed = [_render_file(name, file, with_metadata=offers_metadata(file)) for file in files]
+    # A name that stands twice is offered once, as the user's own find-links location has it: it comes first.
+    unique = {file.filename: file for file in reversed(list(files))}
+    listed = [_render_file(name, file, with_metadata=offers_metadata(file)) for file in reversed(unique.values())]
     return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": listed}).encode()
 
 

@@ -23,28 +23,26 @@ _READ_BYTES = 65536
 _KILL_AFTER_SECONDS = 10
 _FORWARDED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
-# Ends a URL in a tool's output.
-_URL_TAIL = rb"[^\s'\"<>)\],]*"
+# What a URL or path in a tool's output ends at.
+_WORD_TAIL = rb"[^\s'\"<>)\],]*"
 
 
-class AddressFilter:
-    """Replaces every URL that begins with the gateway's address, across the borders of chunks.
+class OutputFilter:
+    """Replaces every word that begins with one of guard's own addresses, across the borders of chunks.
 
     Args:
-        address: ``http://127.0.0.1:PORT``.
-        replace: maps such a URL, or a whole line around one, to what the user should see.
-        line_prefixes: text that belongs to the URL when it stands before it at the start of a line; the replacement
-            then covers the whole line with its end.
+        addresses: such as ``http://127.0.0.1:PORT`` and the folder of private copies.
+        replace: maps such a word, or a whole line around one, to what the user should see.
+        line_prefix: text that belongs to the first address when it stands before it at the start of a line; the
+            replacement then covers the whole line with its end.
     """
 
-    def __init__(self, address: str, replace: Callable[[str], str], *, line_prefixes: Sequence[str] = ()) -> None:
-        self._address = address.encode()
-        self._prefixes = tuple(prefix.encode() for prefix in line_prefixes)
-        alternatives = b"|".join(re.escape(prefix) for prefix in self._prefixes)
-        whole_line = (
-            rb"(?:" + alternatives + rb")" + re.escape(self._address) + rb"[^\r\n]*\r?\n|" if alternatives else b""
-        )
-        self._pattern = re.compile(whole_line + re.escape(self._address) + _URL_TAIL)
+    def __init__(self, addresses: Sequence[str], replace: Callable[[str], str], *, line_prefix: str = "") -> None:
+        self._addresses = tuple(address.encode() for address in addresses)
+        self._line_prefix = line_prefix.encode()
+        words = b"(?:" + b"|".join(map(re.escape, self._addresses)) + b")" + _WORD_TAIL
+        line = re.escape(self._line_prefix + self._addresses[0]) + rb"[^\r\n]*\r?\n|" if line_prefix else b""
+        self._pattern = re.compile(line + words)
         self._replace = replace
         self._held = b""
 
@@ -67,17 +65,23 @@ class AddressFilter:
         """Length of the part of ``data`` that no address reaches out of."""
         line_start = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         last_line = data[line_start:]
-        if any(last_line.startswith(prefix) or prefix.startswith(last_line) for prefix in self._prefixes if last_line):
+        if self._line_prefix and last_line and _may_begin(last_line, self._line_prefix):
             return line_start
-        word_start = len(data) - len(re.split(rb"[\s'\"<>(\[,=]", data)[-1])
-        word = data[word_start:]
-        start = word.find(self._address[:1])
+        return min((self._address_start(data, line_start, address) for address in self._addresses), default=len(data))
+
+    def _address_start(self, data: bytes, line_start: int, address: bytes) -> int:
+        """Where an address begins that may go on behind the end of ``data``; its length when there is none."""
+        start = data.find(address[:1], line_start)
         while start >= 0:
-            tail = word[start:]
-            if tail.startswith(self._address) or self._address.startswith(tail):
-                return word_start + start
-            start = word.find(self._address[:1], start + 1)
+            tail = data[start:]
+            if address.startswith(tail) or (tail.startswith(address) and self._pattern.fullmatch(tail)):
+                return start
+            start = data.find(address[:1], start + 1)
         return len(data)
+
+
+def _may_begin(text: bytes, prefix: bytes) -> bool:
+    return text.startswith(prefix) or prefix.startswith(text)
 
 
 def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
@@ -92,7 +96,7 @@ def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str]) -> tuple[int
     return _status(process.returncode), stdout, stderr
 
 
-def run_relayed(argv: Sequence[str], *, environ: Mapping[str, str], make_filter: Callable[[], AddressFilter]) -> int:
+def run_relayed(argv: Sequence[str], *, environ: Mapping[str, str], make_filter: Callable[[], OutputFilter]) -> int:
     """Run a tool on the user's own streams, its output passing through a filter.
 
     Returns:
@@ -191,7 +195,7 @@ def _channel(descriptor: int) -> tuple[int, int]:
     return read_end, write_end
 
 
-def _relay(source: int, sink: int, addresses: AddressFilter) -> None:
+def _relay(source: int, sink: int, addresses: OutputFilter) -> None:
     with contextlib.suppress(OSError):  # a terminal's other end closing is an error here, and an end
         while chunk := os.read(source, _READ_BYTES):
             _write_all(sink, addresses.feed(chunk))

@@ -131,6 +131,7 @@ class _Scanner:
         elif self._peek("{"):
             self._inline_table(path)
         else:
+            self.position += 1  # a bare value is not empty; this also keeps arrays moving on text that is not valid
             self._skip_until(_END_OF_BARE_VALUE)
 
     def _array(self, path: KeyPath) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from guard.errors import ConfigInvalid
+
 KeyringRunner = Callable[[Sequence[str]], "str | None"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -54,7 +56,7 @@ def redact_url(url: str) -> str:
 
     Any text is accepted, so that a message about a broken URL does not leak what the parser choked on.
     """
-    text = "".join(character if character.isprintable() else "?" for character in url)
+    text = "".join(character if character.isprintable() else "\ufffd" for character in url)
     scheme, separator, rest = text.partition("://")
     if not separator:
         return text
@@ -143,11 +145,16 @@ class Credentials:
             The URL without credentials.
 
         Raises:
-            ValueError: the URL does not parse.
+            ConfigInvalid: the URL does not parse.
         """
-        bare, login = split_url_credentials(url)
+        try:
+            bare, login = split_url_credentials(url)
+            index = _KnownIndex(origin_of(bare), bare, login)
+        except ValueError:
+            # Its message is dropped: it quotes what stands beside the password.
+            raise ConfigInvalid(f"not a valid address: {redact_url(url)}") from None
         with self._lock:
-            self._known += (_KnownIndex(origin_of(bare), bare, login),)
+            self._known += (index,)
         return bare
 
     def for_url(self, url: str) -> Login | None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -30,7 +29,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3.util.retry import Retry
 
 from guard import __version__, limits
-from guard.errors import ConfigInvalid, MalformedInput, NotFound, Unavailable, malformed_input_boundary
+from guard.errors import ConfigInvalid, MalformedInput, NotFound, Unavailable
 from guard.registry.credentials import Credentials, Login, origin_of, redact_url, split_url_credentials
 from guard.registry.http_settings import HttpSettings
 
@@ -149,7 +148,7 @@ class HttpClient:
         self._deadline = deadline
         self._sleep = sleep
         self._jitter = jitter
-        self._session = _session(settings)
+        self._session = _session()
 
     def close(self) -> None:
         """Close the connections."""
@@ -247,11 +246,7 @@ class HttpClient:
         raise Unavailable(f"{redact_url(url)} redirects more than {_REDIRECTS_MAX_COUNT} times")
 
     def _request(self, url: str, headers: Mapping[str, str]) -> tuple[requests.Response, str]:
-        with malformed_input_boundary(f"URL {redact_url(url)}"):
-            bare, own = split_url_credentials(url)
-            origin = origin_of(bare)
-            if origin.scheme not in _WEB_SCHEMES or not origin.host:
-                raise MalformedInput(f"not an http or https URL: {redact_url(url)}")
+        bare, own = _split_web_url(url)
         login = own if own is not None and own.password else self._credentials.for_url(bare) or own
         answer = self._send(bare, headers, login)
         if answer.status_code != HTTPStatus.UNAUTHORIZED or (own is not None and own.password):
@@ -264,16 +259,16 @@ class HttpClient:
 
     def _send(self, url: str, headers: Mapping[str, str], login: Login | None) -> requests.Response:
         left = self._deadline.remaining_seconds(url)
+        asked = requests.Request("GET", url, headers=dict(headers), auth=_basic_auth(login))
         try:
-            return self._session.get(
-                url,
-                headers=dict(headers),
-                auth=_basic_auth(login),
-                timeout=(min(limits.CONNECT_TIMEOUT_SECONDS, left), min(limits.READ_TIMEOUT_SECONDS, left)),
-                proxies=self.settings.proxies_for(url),
-                verify=False if self.settings.is_trusted_host(url) else self.settings.ca_bundle or True,
-                allow_redirects=False,
+            # Not Session.send: of a redirect it reads the whole body, without a ceiling.
+            return self._session.get_adapter(url).send(
+                self._session.prepare_request(asked),
                 stream=True,
+                timeout=(min(limits.CONNECT_TIMEOUT_SECONDS, left), min(limits.READ_TIMEOUT_SECONDS, left)),
+                verify=False if self.settings.is_trusted_host(url) else self.settings.ca_bundle or True,
+                cert=self.settings.client_cert,
+                proxies=self.settings.proxies_for(url),
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
             reason, is_final = _reason(error)
@@ -316,13 +311,10 @@ class HttpClient:
             raise _Interrupted("ended before its last byte") from error
 
 
-def _session(settings: HttpSettings) -> requests.Session:
+def _session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
-    session.cert = settings.client_cert
-    # A cookie would carry state, possibly secret, between hosts of a domain.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = HTTPAdapter(pool_connections=_POOL_CONNECTIONS_MAX_COUNT, pool_maxsize=_POOL_CONNECTIONS_MAX_COUNT)
     for scheme in _WEB_SCHEMES:
         session.mount(f"{scheme}://", adapter)
@@ -343,15 +335,28 @@ def _declared_bytes(answer: requests.Response) -> int | None:
     return int(declared) if declared.isascii() and declared.isdigit() and len(declared) <= 18 else None
 
 
+def _split_web_url(url: str) -> tuple[str, Login | None]:
+    """Split the credentials off an http or https URL. The parser's own message is dropped: it quotes passwords."""
+    with contextlib.suppress(ValueError):
+        bare, login = split_url_credentials(url)
+        origin = origin_of(bare)
+        if origin.scheme in _WEB_SCHEMES and origin.host:
+            return bare, login
+    raise MalformedInput(f"not an http or https address: {redact_url(url)}")
+
+
 def _next_hop(url: str, location: str) -> str:
     """Return the absolute target of a redirect.
 
     Raises:
         Unavailable: it leaves https for http, or the web altogether.
+        MalformedInput: it is no address.
     """
-    with malformed_input_boundary(f"redirect from {redact_url(url)}"):
+    try:
         target = urljoin(url, location)
         scheme = urlsplit(target).scheme
+    except ValueError:
+        raise MalformedInput(f"{redact_url(url)} redirects to what is no address") from None
     if scheme not in _WEB_SCHEMES or (urlsplit(url).scheme == "https" and scheme == "http"):
         raise Unavailable(f"{redact_url(url)} redirects to {redact_url(target)}, which is less secure: refused")
     return target

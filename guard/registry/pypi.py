@@ -18,7 +18,7 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 
 from guard import limits
-from guard.attest.availability import Answer, Flag, is_request_needed
+from guard.attest.availability import Flag, Outcome, is_request_needed
 from guard.constants import EVIDENCE_BEARING_INDEX_HOSTS, PYPI_HOST
 from guard.errors import ConfigInvalid, GuardError, MalformedInput, NotFound, Unavailable, malformed_input_boundary
 from guard.registry.credentials import origin_of, redact_url
@@ -112,6 +112,11 @@ class IndexClient:
         self._key_carriers: set[IndexSource] = set()
         self._failed_others: set[IndexSource] = set()
 
+    @property
+    def has_provenance_url(self) -> bool:
+        """Whether an address for provenance is configured beside the indexes."""
+        return self._provenance_url is not None
+
     def fetch_project(self, name: str) -> Project:
         """Find who owns a name and what is on offer under it.
 
@@ -152,7 +157,9 @@ class IndexClient:
             raise MalformedInput(f"metadata of {file.filename} does not have the digest that its index lists: {listed}")
         return body
 
-    def fetch_provenance(self, file: IndexFile, *, project: Project, version: str) -> tuple[Flag, Answer, bytes | None]:
+    def fetch_provenance(
+        self, file: IndexFile, *, project: Project, version: str
+    ) -> tuple[Flag, Outcome, bytes | None]:
         """Fetch a file's provenance object (PEP 740) where there can be one.
 
         Args:
@@ -168,15 +175,15 @@ class IndexClient:
             MalformedInput: the document is too large or does not decode: it is invalid, neither absent nor missing.
         """
         flag = self._flag(file, project)
-        if not is_request_needed(flag, has_evidence_address=self._provenance_url is not None):
-            return flag, Answer.NOT_ASKED, None
+        if not is_request_needed(flag, provenance_url_set=self._provenance_url is not None):
+            return flag, Outcome.NOT_ASKED, None
         url = self._provenance_address(file, project.name, version)
         try:
-            return flag, Answer.FOUND, self._fetch_bytes(url, PROVENANCE_ACCEPT, limits.PROVENANCE_MAX_BYTES)
+            return flag, Outcome.FOUND, self._fetch_bytes(url, PROVENANCE_ACCEPT, limits.PROVENANCE_MAX_BYTES)
         except NotFound:
-            return flag, Answer.NOT_FOUND, None
+            return flag, Outcome.NOT_FOUND, None
         except Unavailable as error:
-            return flag, Answer.DENIED if error.status in _DENIALS else Answer.FAILED, None
+            return flag, Outcome.DENIED if error.status in _DENIALS else Outcome.FAILED, None
 
     def fetch_file(self, file: IndexFile, sink: BinaryIO) -> None:
         """Stream a file into ``sink``, which must be seekable. The caller compares its digest before any use.
@@ -248,7 +255,8 @@ class IndexClient:
             body = load_local_file(path_from_url(url), max_bytes=limits.INDEX_PAGE_MAX_BYTES)
             page = parse_project_html(body, url=url, project=name)
         else:
-            page = _parse_page(self._fetch_document(url), name)
+            answer = self._http.fetch(url, accept=INDEX_ACCEPT, max_bytes=limits.INDEX_PAGE_MAX_BYTES)
+            page = _parse_page(answer, name)
         if page.carries_provenance_key:
             self._key_carriers.add(index)
         return page
@@ -258,9 +266,6 @@ class IndexClient:
         if answer.content_type not in _HTML_TYPES:
             raise _unknown_type(answer)
         return FetchedPage(answer.url, parse_html_links(answer.body, url=answer.url, charset=answer.charset))
-
-    def _fetch_document(self, url: str) -> Response:
-        return self._http.fetch(url, accept=INDEX_ACCEPT, max_bytes=limits.INDEX_PAGE_MAX_BYTES)
 
     def _fetch_bytes(self, url: str, accept: str, max_bytes: int) -> bytes:
         if is_file_url(url):
@@ -317,7 +322,7 @@ def _unknown_type(answer: Response) -> MalformedInput:
 
 
 def _require_secure(http: HttpClient, address: str) -> None:
-    """pip ignores an index over plain http unless its host is trusted; behind guard it must not pass for secure."""
+    """Refuse what pip ignores: an index over plain http, unless its host is trusted."""
     if not address.lower().startswith(("http:", "https:")):
         return
     try:

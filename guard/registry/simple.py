@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -32,6 +31,8 @@ ARCHIVE_SUFFIXES = (
 # PEP 691 allows every algorithm of hashlib; one that guard does not compare is no reason to refuse the page.
 _READ_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b"})
 _LINK_SCHEMES = frozenset({"http", "https", "file"})
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOT_IN_FILENAMES = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|z|[+-]\d\d:\d\d)?")
 
 
@@ -42,7 +43,7 @@ class IndexFile:
     Args:
         filename: as the index writes it; it holds no path separator.
         url: absolute, without fragment.
-        digests: those the index lists, strongest kinds first in no particular order; empty when it lists none.
+        digests: those the index lists, the strong ones first; empty when it lists none.
         requires_python: version specifier, or ``None``.
         yanked: the reason, empty when none is given; ``None`` for a file that is not yanked (PEP 592).
         core_metadata: digest of the metadata file, where the index lists one (PEP 658, PEP 714).
@@ -240,7 +241,7 @@ def _file_from_json(entry: Mapping[str, object], where: str, page_url: str) -> I
 def _file_from_anchor(anchor: Mapping[str, str], where: str, base_url: str, page_url: str) -> IndexFile:
     href = anchor["href"].strip()
     metadata = _metadata_from_anchor(anchor, where)
-    pairs = (part.partition("=")[::2] for part in urlsplit(href).fragment.split("&"))
+    pairs = (part.partition("=")[::2] for part in href.partition("#")[2].split("&"))
     return IndexFile(
         filename=_filename(link_filename(href), f"{where}.filename"),
         url=_link(href, base_url, page_url, f"{where}.url"),
@@ -294,7 +295,7 @@ def _preferred(digests: tuple[Digest, ...]) -> Digest | None:
 
 def _filename(value: object, where: str) -> str:
     text = _text(value, where)
-    if text in ("", ".", "..") or any(c in "/\\" or unicodedata.category(c) in ("Cc", "Cs") for c in text):
+    if text in ("", ".", "..") or _NOT_IN_FILENAMES.search(text):
         raise MalformedInput(f"not a file name: {text[:140]!r}", context=where)
     return text
 
@@ -305,7 +306,7 @@ def _link(value: object, base_url: str, page_url: str, where: str) -> str:
     Only a page that is itself a local file may name local files: otherwise a server could have guard read them.
     """
     text = _text(value, where).strip()
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    if _CONTROL_CHARACTERS.search(text):
         raise MalformedInput(f"not an address: {text[:140]!r}", context=where)
     try:
         url = urldefrag(urljoin(base_url, text)).url

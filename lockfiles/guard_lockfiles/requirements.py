@@ -4,7 +4,7 @@ A line is a requirement, an editable, an include, options known by name, or it i
 some of what is unreadable here in silence (an orphaned ``--hash``, options behind a requirement, a second ``-r`` on one
 line), and a guard must not. Sources: ``pip/_internal/req/req_file.py`` of pip 22.3 to 26.3 and
 https://pip.pypa.io/en/stable/reference/requirements-file-format/. Continuations and the kinds of requirements are read
-by ``pip-requirements-parser``; ``_text_lines`` and ``_parse_target`` are the only places that know it.
+by ``pip-requirements-parser``; ``_logical_lines`` and ``_parse_target`` are the only places that know it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pip_requirements_parser
 from packaging.requirements import InvalidRequirement, Requirement
@@ -23,9 +24,12 @@ from packaging.utils import canonicalize_name
 
 from guard_lockfiles.errors import MalformedLockfile
 
-# pip's own files come nowhere near; beyond, parsing would take minutes, and some of its steps grow with the square.
+# Far beyond real files; without them, hostile ones cost minutes: some steps take time by the square of the length.
 _LOGICAL_LINE_MAX_CHARACTERS = 256 * 1024
+_QUOTED_OPTIONS_MAX_CHARACTERS = 16 * 1024
+_OPTION_WORDS_MAX_COUNT = 4096
 _REQUIREMENT_MAX_CHARACTERS = 8 * 1024
+_BRACKETS_MAX_COUNT = 64
 _LINES_MAX_COUNT = 200_000
 
 _BOMS = (
@@ -39,6 +43,8 @@ _ENCODING_COMMENT = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _SLOW_ENCODINGS = frozenset({"punycode", "idna"})  # decoding takes time by the square of the length
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTIONS_START = re.compile(r"(?:^| )-")
+_QUOTING = re.compile(r"""['"\\]""")
+_SHELL_WHITESPACE = re.compile(r"[ \t\r\n]+")
 
 _VALUE_OPTIONS = (
     ("--index-url", "--pypi-url", "-i"),
@@ -147,23 +153,45 @@ def parse_requirements(data: bytes, *, expand: Callable[[str], str | None] = lam
     """
     parser = _LineParser()
     lines: list[RequirementLine] = []
-    for first, last, joined in _text_lines(_decode(data)):
+    covered = 0
+    physical = _decode(data).splitlines()
+    for first, last, joined in _logical_lines(physical):
         text = _without_comment(joined).strip()
-        if text:
-            lines.append(
-                _parse_line(
-                    parser,
-                    RequirementLine(line=first, line_count=last - first + 1, kind=LineKind.UNREADABLE, text=text),
-                    expand,
-                )
-            )
-        elif lines and lines[-1].kind is LineKind.BLANK:
-            lines[-1] = replace(lines[-1], line_count=last - lines[-1].line + 1)
-        else:
-            lines.append(RequirementLine(line=first, line_count=last - first + 1, kind=LineKind.BLANK))
+        if not text:
+            continue
         if len(lines) > _LINES_MAX_COUNT:
             raise MalformedLockfile(f"more than {_LINES_MAX_COUNT} lines", line=first)
+        if first > covered + 1:
+            lines.append(_blank_line(covered + 1, first - 1))
+        line = RequirementLine(line=first, line_count=last - first + 1, kind=LineKind.UNREADABLE, text=text)
+        lines.append(_parse_line(parser, line, expand))
+        covered = last
+    if len(physical) > covered:
+        lines.append(_blank_line(covered + 1, len(physical)))
     return RequirementsFile(tuple(lines))
+
+
+def parse_requirement(text: str, *, editable: bool = False) -> RequirementLine:
+    """Parse one requirement as it is typed on a command line, where no option and no comment can follow it.
+
+    Args:
+        text: the requirement, or what follows ``-e``.
+        editable: whether it follows ``-e``.
+
+    Raises:
+        MalformedLockfile: pip could not read it either.
+    """
+    kind = LineKind.EDITABLE if editable else LineKind.REQUIREMENT
+    line = RequirementLine(line=1, line_count=1, kind=kind, text=text)
+    try:
+        stripped = _checked(text).strip()
+        return _parse_editable_target(line, stripped) if editable else _parse_target(line, stripped)
+    except _UnreadableLine as error:
+        raise MalformedLockfile(str(error)) from error
+
+
+def _blank_line(first: int, last: int) -> RequirementLine:
+    return RequirementLine(line=first, line_count=last - first + 1, kind=LineKind.BLANK)
 
 
 def _decode(data: bytes) -> str:
@@ -186,17 +214,11 @@ def _decode(data: bytes) -> str:
     return text
 
 
-def _text_lines(text: str) -> Iterator[tuple[int, int, str]]:
+def _logical_lines(physical: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yield first and last physical line of every logical line, and what it says with its continuations joined."""
-    last = 0
-
-    def numbered() -> Iterator[tuple[int, str]]:
-        nonlocal last
-        for last, line in enumerate(text.splitlines(), start=1):  # noqa: B007 - read by the enclosing function
-            yield last, line
-
-    for first, joined in pip_requirements_parser.join_lines(numbered()):
-        yield first, last, joined
+    logical = pip_requirements_parser.join_lines(enumerate(physical, start=1))
+    for (first, joined), (following, _) in pairwise([*logical, (len(physical) + 1, "")]):
+        yield first, following - 1, joined
 
 
 def _without_comment(text: str) -> str:
@@ -248,10 +270,22 @@ def _split_options(text: str) -> tuple[str, list[str]]:
     match = _OPTIONS_START.search(text)
     if match is None:
         return text, []
-    try:
-        return text[: match.start()].strip(), shlex.split(text[match.start() :])
-    except ValueError as error:
-        raise _UnreadableLine("a quote or a backslash of its options is not closed") from error
+    return text[: match.start()].strip(), _split_words(text[match.start() :])
+
+
+def _split_words(text: str) -> list[str]:
+    if _QUOTING.search(text) is None:
+        words = [word for word in _SHELL_WHITESPACE.split(text) if word]
+    elif len(text) > _QUOTED_OPTIONS_MAX_CHARACTERS:
+        raise _UnreadableLine(f"quoted options longer than {_QUOTED_OPTIONS_MAX_CHARACTERS} characters")
+    else:
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise _UnreadableLine("a quote or a backslash of its options is not closed") from error
+    if len(words) > _OPTION_WORDS_MAX_COUNT:
+        raise _UnreadableLine(f"more than {_OPTION_WORDS_MAX_COUNT} options")
+    return words
 
 
 @dataclass(slots=True)
@@ -279,7 +313,7 @@ class _LineParser(optparse.OptionParser):
 
     def error(self, msg: str) -> None:  # type: ignore[override]
         """Report what optparse objects to, without the value that its message ends with."""
-        raise _UnreadableLine(f"pip does not know or take an option of it ({msg.partition(':')[0]})")
+        raise _UnreadableLine(f"its options are not what pip takes: {msg.partition(':')[0]}")
 
     def parse(self, tokens: Sequence[str]) -> tuple[LineOption, ...]:
         """Return the options of one line."""
@@ -305,6 +339,8 @@ def _editable_line(line: RequirementLine) -> RequirementLine:
 
 def _option_line(line: RequirementLine) -> RequirementLine:
     names = {option.name for option in line.options}
+    if not names:
+        raise _UnreadableLine("dashes and nothing else")
     if names & _REQUIREMENT_OPTIONS:
         raise _UnreadableLine("--hash or a build option without a requirement, which pip passes over")
     if names & _INCLUDE_OPTIONS:
@@ -331,7 +367,7 @@ def _reject_options(line: RequirementLine, allowed: frozenset[str]) -> None:
 
 def _parse_target(line: RequirementLine, text: str) -> RequirementLine:
     """Read a requirement that is not editable: by name, ``name @ URL``, URL or path (``parse_req_from_line``)."""
-    _check_length(text)
+    _check_size(text)
     try:
         parts = pip_requirements_parser.parse_reqparts_from_string(text)
     except Exception as error:  # its errors are undocumented, and whatever it cannot read is unreadable
@@ -348,7 +384,7 @@ def _parse_target(line: RequirementLine, text: str) -> RequirementLine:
 
 def _parse_editable_target(line: RequirementLine, text: str) -> RequirementLine:
     """Read what follows ``-e``: a folder, a VCS URL, or since pip 25 ``name @ URL`` (``parse_editable``)."""
-    _check_length(text)
+    _check_size(text)
     line = replace(line, requirement=text)
     try:
         named = Requirement(text)
@@ -357,18 +393,27 @@ def _parse_editable_target(line: RequirementLine, text: str) -> RequirementLine:
     if named is not None and named.url:
         marker = str(named.marker) if named.marker else ""
         line = replace(line, name=canonicalize_name(named.name), extras=tuple(sorted(named.extras)), marker=marker)
-        return _with_link(line, named.url)
+        return _checked_editable(_with_link(line, named.url))
     try:
         parts = pip_requirements_parser.parse_reqparts_from_editable(text)
     except Exception as error:  # as above
         raise _UnreadableLine("not a folder or a repository that pip can read") from error
     name = canonicalize_name(parts.requirement.name) if parts.requirement else None
-    return _with_link(replace(line, name=name, extras=tuple(sorted(parts.extras))), str(parts.link))
+    return _checked_editable(_with_link(replace(line, name=name, extras=tuple(sorted(parts.extras))), str(parts.link)))
 
 
-def _check_length(text: str) -> None:
+def _checked_editable(line: RequirementLine) -> RequirementLine:
+    scheme = (line.url or "file:").partition(":")[0].lower()
+    if scheme != "file" and (line.name is None or "+" not in scheme):
+        raise _UnreadableLine("not a folder, and not a repository with a name")
+    return line
+
+
+def _check_size(text: str) -> None:
     if len(text) > _REQUIREMENT_MAX_CHARACTERS:
         raise _UnreadableLine(f"a requirement longer than {_REQUIREMENT_MAX_CHARACTERS} characters")
+    if text.count("[") > _BRACKETS_MAX_COUNT:
+        raise _UnreadableLine(f"more than {_BRACKETS_MAX_COUNT} opening brackets")
 
 
 def _with_link(line: RequirementLine, link: str | None) -> RequirementLine:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
-
-from typing_extensions import TypeAlias
+from typing import Any, TypeAlias
 
 # Tests take these documents apart and put them together wrongly; precise types would only be in the way.
 JsonObject: TypeAlias = dict[str, Any]

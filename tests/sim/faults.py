@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-from typing_extensions import TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["page", "file", "metadata", "provenance"]
 

@@ -63,8 +63,8 @@ class Identity:
         """Return what Fulcio issues to a GitHub Actions job.
 
         Args:
-            reusable: ``owner/repo/path@ref`` of the reusable workflow that the job ran in; it becomes the signer (.9 and
-                the subject alternative name) while the build's configuration (.18) stays the caller's workflow.
+            reusable: ``owner/repo/path@ref`` of the reusable workflow that the job ran in; it becomes the signer (.9
+                and the subject alternative name) while the build's configuration (.18) stays the caller's workflow.
         """
         host = "https://github.com"
         config = f"{host}/{repository}/{workflow}@{ref}"

@@ -57,7 +57,8 @@ def slsa_statement(filename: str, content: bytes, identity: Identity) -> JsonObj
 def publisher_of(identity: Identity) -> JsonObject:
     """Return the publisher object that PyPI writes beside the attestations of this identity.
 
-    PyPI names a GitHub workflow by its file name alone, and takes the caller's where a reusable workflow signed.
+    PyPI names a GitHub workflow by its file name alone. Where a reusable workflow signed, this names its caller,
+    which is what pypi-attestations compares with the certificate (build config URI).
     """
     if identity.issuer not in (GITHUB_ISSUER, GITLAB_ISSUER):
         return {"kind": "Google", "claims": None, "email": identity.san}

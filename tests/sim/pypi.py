@@ -26,9 +26,9 @@ from tests.sim.loopback import Answer, Loopback, Request, dropped, wsgi
 from tests.sim.packages import wheel_metadata
 from tests.sim.pages import HostedFile
 
-__all__ = ["Fault", "PyPISimulator", "Request"]
+__all__ = ["DEFAULT_UPLOAD_TIME", "Fault", "PyPISimulator", "Request"]
 
-_UPLOADED = datetime(2024, 1, 15, 12, 0, tzinfo=timezone.utc)
+DEFAULT_UPLOAD_TIME = datetime(2024, 1, 15, 12, 0, tzinfo=timezone.utc)
 _PAGE_CACHE = "max-age=600, public"
 _FILE_CACHE = "max-age=365000000, immutable, public"
 _PORTAL = b"<!DOCTYPE html><html><body>Please sign in to this network.</body></html>"
@@ -150,7 +150,7 @@ class PyPISimulator:
             provenance_flag=document is not None if provenance_flag is None else provenance_flag,
             yanked=yanked,
             requires_python=requires_python,
-            upload_time=upload_time or _UPLOADED,
+            upload_time=upload_time or DEFAULT_UPLOAD_TIME,
         )
         with self._lock:
             self._projects[hosted.project][filename] = hosted

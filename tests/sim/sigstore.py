@@ -1,7 +1,7 @@
 """A Sigstore that mints: everything that a signer of the public one leaves behind, under keys of its own.
 
-``MintingSigstore().trusted_root_json()`` is all that a verifier needs to accept what it signs. A :class:`Defect` spoils one
-thing and keeps all else consistent, so that exactly one step of verification can refuse the result.
+``MintingSigstore().trusted_root_json()`` is all that a verifier needs to accept what it signs. A :class:`Defect` spoils
+one thing and keeps all else consistent, so that exactly one step of verification can refuse the result.
 """
 
 from __future__ import annotations

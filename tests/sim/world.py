@@ -13,7 +13,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -23,8 +23,10 @@ from tests.sim.documents import JsonObject
 from tests.sim.identity import Identity
 from tests.sim.packages import make_wheel
 from tests.sim.pep740 import provenance, publish_statement, publisher_of
-from tests.sim.pypi import PyPISimulator
+from tests.sim.pypi import DEFAULT_UPLOAD_TIME, PyPISimulator
 from tests.sim.sigstore import Defect, MintingSigstore
+
+_SIGNED_BEFORE_UPLOAD = timedelta(minutes=1)
 
 
 class Listing(TypedDict):
@@ -111,7 +113,7 @@ class World:
         defect: Defect | None = None,
         **listing: Unpack[Listing],
     ) -> Published:
-        """Publish a file, signed on the day of its upload.
+        """Publish a file, signed a minute before its upload.
 
         Args:
             filename: of a wheel or an sdist.
@@ -124,7 +126,8 @@ class World:
         document: JsonObject | None = None
         if attested:
             statement = publish_statement(filename, content)
-            attestation = self.sigstore.attest(statement, identity, at=listing.get("upload_time"), defect=defect)
+            signed_at = listing.get("upload_time", DEFAULT_UPLOAD_TIME) - _SIGNED_BEFORE_UPLOAD
+            attestation = self.sigstore.attest(statement, identity, at=signed_at, defect=defect)
             document = provenance([(publisher_of(identity), [attestation])])
         self.pypi.add(filename, content, provenance=document, **listing)
         return Published(

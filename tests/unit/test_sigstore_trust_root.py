@@ -17,6 +17,12 @@ from guard.sigstore.verify import Verifier
 
 PRODUCTION = (files("guard") / "data" / "trusted_root.json").read_bytes()
 
+BROKEN_AUTHORITY = {
+    "subject": {"organization": "example.test", "commonName": "tsa"},
+    "certChain": {"certificates": [{"rawBytes": "AAAA"}]},
+    "validFor": {"start": "2020-01-01T00:00:00Z"},
+}
+
 
 def changed(**members: object) -> bytes:
     root = json.loads(PRODUCTION) | members
@@ -63,7 +69,7 @@ def test_refuses_when_loaded(data: bytes, part: str) -> None:
     "data",
     [
         pytest.param(changed(certificateAuthorities=[{}]), id="authority-without-members"),
-        pytest.param(changed(timestampAuthorities=[{"subject": {}}]), id="broken-timestamp-authority"),
+        pytest.param(changed(timestampAuthorities=[BROKEN_AUTHORITY]), id="undecodable-timestamp-authority"),
         pytest.param(changed(surplus=1), id="unknown-member"),
         pytest.param(PRODUCTION.replace(b'"rawBytes": "MII', b'"rawBytes": "XXX', 1), id="undecodable-certificate"),
     ],

@@ -98,6 +98,51 @@ def test_each_step_refuses(defect: Defect) -> None:
     assert refusal(SIGSTORE.bundle(PAYLOAD, IDENTITY, defect=defect)).code is CODES[defect]
 
 
+@pytest.mark.parametrize(("defect", "count"), [(Defect.NO_LOG_ENTRY, 0), (Defect.TWO_LOG_ENTRIES, 2)])
+def test_other_than_one_log_entry_is_refused_before_anything_is_verified(defect: Defect, count: int) -> None:
+    assert (
+        f"there are {count} transparency log entries"
+        in refusal(SIGSTORE.bundle(PAYLOAD, IDENTITY, defect=defect)).message
+    )
+
+
+class Panic(BaseException):
+    """As Rust code raises it through its Python binding: no ``Exception``."""
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [Panic("\x1b[2J" * 200), RecursionError(), ValueError("a\nb"), MemoryError()],
+    ids=lambda one: type(one).__name__,
+)
+def test_whatever_the_library_raises_is_invalid_evidence(
+    raised: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = refusal_when_library_raises(raised, monkeypatch, EvidenceInvalid)
+    assert isinstance(error, EvidenceInvalid)
+    assert error.code is EvidenceCode.SIGNATURE
+    assert error.message.isprintable()
+    assert len(error.message) < 300
+
+
+def test_an_interrupt_stays_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal_when_library_raises(KeyboardInterrupt(), monkeypatch, KeyboardInterrupt)
+
+
+def refusal_when_library_raises(
+    raised: BaseException, monkeypatch: pytest.MonkeyPatch, expected: type[BaseException]
+) -> BaseException:
+    import sigstore.verify
+
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(sigstore.verify.Verifier, "verify_dsse", fail)
+    with pytest.raises(expected) as caught:
+        VERIFIER.verify_dsse(GOOD)
+    return caught.value
+
+
 def test_another_trust_root_refuses() -> None:
     bundle = MintingSigstore().bundle(PAYLOAD, IDENTITY)
     assert refusal(bundle).code is EvidenceCode.CERTIFICATE
@@ -131,7 +176,7 @@ def test_forms_that_cannot_be_judged_are_unsupported(bundle: dict[str, Any]) -> 
         pytest.param(b"", id="empty"),
         pytest.param(b"[]", id="list"),
         pytest.param(b"{}", id="empty-object"),
-        pytest.param(b"{" + b" " * PROVENANCE_MAX_BYTES + b"}", id="too-large"),
+        pytest.param(json.dumps(GOOD).encode() + b" " * PROVENANCE_MAX_BYTES, id="too-large"),
         pytest.param(json.dumps(GOOD).encode()[:-1] + b',"mediaType":"x"}', id="duplicate-name"),
         pytest.param(altered(lambda b: b.pop("mediaType")), id="no-media-type"),
         pytest.param(altered(lambda b: b.update(mediaType="\x1b[2J")), id="unknown-media-type"),
@@ -141,7 +186,7 @@ def test_forms_that_cannot_be_judged_are_unsupported(bundle: dict[str, Any]) -> 
         pytest.param(altered(lambda b: entry_of(b).pop("kindVersion")), id="entry-without-kind"),
         pytest.param(altered(lambda b: entry_of(b).update(logIndex=-1)), id="index-no-string"),
         pytest.param(altered(lambda b: b.pop("dsseEnvelope")), id="no-content"),
-        pytest.param(altered(lambda b: b["dsseEnvelope"].update(payload="%%%=")), id="payload-no-base64"),
+        pytest.param(altered(lambda b: b["dsseEnvelope"].update(payload="A")), id="payload-no-base64"),
         pytest.param(
             altered(lambda b: b["verificationMaterial"].update(certificate={"rawBytes": "AAAA"})), id="no-certificate"
         ),
@@ -195,11 +240,9 @@ def test_no_bit_of_authenticated_content_may_change(path: tuple[str | int, ...],
 
 
 @pytest.mark.parametrize("name", ["logIndex", "integratedTime"])
-@pytest.mark.parametrize("step", [-1, 1])
-def test_log_facts_are_covered_by_the_signed_entry_timestamp(name: str, step: int) -> None:
-    changed = altered(lambda b: entry_of(b).update({name: str(int(entry_of(b)[name]) + step)}))
-    if int(entry_of(changed)[name]) >= 0:
-        assert refusal(changed).code is EvidenceCode.LOG_ENTRY
+def test_log_facts_are_covered_by_the_signed_entry_timestamp(name: str) -> None:
+    later = altered(lambda b: entry_of(b).update({name: str(int(entry_of(b)[name]) + 1)}))
+    assert refusal(later).code is EvidenceCode.LOG_ENTRY
 
 
 def test_threads_share_a_verifier() -> None:

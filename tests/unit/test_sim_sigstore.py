@@ -1,9 +1,10 @@
-"""The minting Sigstore against the real verifier: what is whole is accepted, what is spoilt is refused where it should be."""
+"""The minting Sigstore against the real verifier: the whole is accepted, the spoilt refused at the right step."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.sim.sigstore import BUNDLE_V0_2, BUNDLE_V0_3, Defect, EntryKind, Iden
 _STATEMENT = publish_statement("widget-1.0.0-py3-none-any.whl", b"content of the wheel")
 _IDENTITY = Identity.github()
 _POLICY = policy.AllOf([policy.OIDCIssuer(GITHUB_ISSUER), policy.OIDCIssuerV2(GITHUB_ISSUER)])
-# Which of the real verifier's steps refuses, by its own words. Where a defect breaks the bundle's shape, reading it does.
+# Which step of the real verifier refuses, in its own words. Reading refuses where a defect breaks the shape.
 _REFUSALS = {
     Defect.FOREIGN_CA: "failed to build timestamp certificate chain",
     Defect.WRONG_KEY_USAGE: "does not contain `code signing`",
@@ -129,6 +130,48 @@ def test_a_defect_is_refused_by_its_own_step(sigstore: MintingSigstore, verifier
     with pytest.raises(Error) as refusal:
         _verify(verifier, _bundle_of(attestation))
     assert _REFUSALS[defect] in " ".join(str(refusal.value).split())
+
+
+def _issued_by(sigstore: MintingSigstore) -> Callable[..., list[x509.Certificate]]:
+    return lambda *_: [sigstore._foreign_authority.intermediate]
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+_SCT_STEP = "sigstore.verify.verifier.verify_sct"
+_SIGNATURE_STEP = "sigstore.verify.verifier.dsse._verify"
+_CHECKPOINT_STEP = "sigstore.models.verify_checkpoint"
+_BODY_STEP = "sigstore.verify.verifier._validate_dsse_v001_entry_body"
+
+
+@pytest.mark.parametrize(
+    ("defect", "step"),
+    [
+        (Defect.FOREIGN_CA, "sigstore.verify.verifier.Verifier._verify_chain_at_time"),
+        (Defect.NO_SCT, _SCT_STEP),
+        (Defect.FORGED_SCT, _SCT_STEP),
+        (Defect.SCT_OF_OTHER_CERTIFICATE, _SCT_STEP),
+        (Defect.PAYLOAD_SWAPPED, _SIGNATURE_STEP),
+        (Defect.SIGNATURE_CORRUPT, _SIGNATURE_STEP),
+        (Defect.SET_CORRUPT, "sigstore.models.TransparencyLogEntry._verify_set"),
+        (Defect.MERKLE_CORRUPT, "sigstore.models.verify_merkle_inclusion"),
+        (Defect.CHECKPOINT_CORRUPT, _CHECKPOINT_STEP),
+        (Defect.CHECKPOINT_OF_OTHER_TREE, _CHECKPOINT_STEP),
+        (Defect.ENTRY_OF_OTHER_BUNDLE, _BODY_STEP),
+        (Defect.ENTRY_PAYLOAD_DIFFERS, _BODY_STEP),
+        (Defect.ENTRY_SIGNATURE_DIFFERS, _BODY_STEP),
+        (Defect.ENTRY_CERTIFICATE_DIFFERS, _BODY_STEP),
+    ],
+    ids=lambda value: value.name.lower() if isinstance(value, Defect) else "",
+)
+def test_with_its_step_left_out_a_defect_is_accepted(
+    sigstore: MintingSigstore, verifier: Verifier, monkeypatch: pytest.MonkeyPatch, defect: Defect, step: str
+) -> None:
+    bundle = sigstore.bundle(_STATEMENT, _IDENTITY, defect=defect)
+    monkeypatch.setattr(step, _issued_by(sigstore) if defect is Defect.FOREIGN_CA else _nothing)
+    _verify(verifier, bundle)
 
 
 def test_the_issuer_conflict_hides_from_a_policy_on_the_new_extension_alone(

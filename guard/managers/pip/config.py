@@ -150,9 +150,9 @@ def _load_file(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _line_of(error: configparser.Error) -> str:
-    if isinstance(error, configparser.ParsingError) and error.errors:
-        return f":{error.errors[0][0]}"
     line = getattr(error, "lineno", None)
+    if line is None:
+        line = next(iter(getattr(error, "errors", ())), (None,))[0]
     return f":{line}" if isinstance(line, int) else ""
 
 

@@ -1,13 +1,14 @@
 """What pip's command line is made of: its commands and every option of the commands that install.
 
 The table is the union of pip 22.3 to 26.3 (``pip/_internal/cli/cmdoptions.py``, ``pip/_internal/commands``). An option
-that is missing here is refused, never guessed. This module imports nothing but ``enum``, so that a command that only
-passes through starts fast.
+that is missing here is refused, never guessed. This module imports nothing that the interpreter has not
+loaded already but ``enum``, so that a command that only passes through starts fast.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 
 class Kind(str, enum.Enum):
@@ -407,7 +408,7 @@ def split_command(argv: tuple[str, ...]) -> tuple[Scan, str | None, tuple[str, .
     return general, command, rest
 
 
-def classify(argv: tuple[str, ...]) -> Kind:
+def classify(argv: Sequence[str]) -> Kind:
     """Say what guard does with a command line of pip's.
 
     Only full names on an allow-list pass through; everything else that is not a guarded command is refused.

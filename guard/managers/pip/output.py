@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from guard.constants import PYPI_FILES_HOST, PYPI_SIMPLE_URL
-from guard.managers.process import AddressFilter
+from guard.managers.process import OutputFilter
 from guard.registry.credentials import redact_url
 from guard.registry.simple import IndexFile
 
@@ -24,20 +24,29 @@ class Addresses:
         index_urls: the user's own indexes, in pip's order; empty for ``--no-index``.
         find_links: the user's own, as given.
         find: the file of an index that a path on the gateway stands for.
+        folder: folder of the private copies of the user's files.
+        describe_files: puts the user's files in place of the copies.
     """
 
     gateway_url: str
     index_urls: tuple[str, ...]
     find_links: tuple[str, ...]
     find: Callable[[str], IndexFile | None]
+    folder: str
+    describe_files: Callable[[str], str]
 
-    def make_filter(self) -> AddressFilter:
+    def make_filter(self) -> OutputFilter:
         """Return a filter for one stream of pip's output."""
-        return AddressFilter(self.gateway_url, self._replace_shown, line_prefixes=[_INDEX_LINE])
+        return OutputFilter([self.gateway_url, self.folder], self._replace_shown, line_prefix=_INDEX_LINE)
+
+    def show(self, data: bytes) -> bytes:
+        """Return output of pip's that was captured, as the user should see it."""
+        addresses = self.make_filter()
+        return addresses.feed(data) + addresses.finish()
 
     def replace_in(self, data: bytes) -> bytes:
         """Return a document that pip wrote, with real URLs in it."""
-        addresses = AddressFilter(self.gateway_url, self.upstream_url)
+        addresses = OutputFilter([self.gateway_url, self.folder], self._replace_written)
         return addresses.feed(data) + addresses.finish()
 
     def upstream_url(self, url: str) -> str:
@@ -59,7 +68,12 @@ class Addresses:
             lines.append("Looking in links: " + ", ".join(redact_url(url) for url in self.find_links))
         return "".join(f"{line}\n" for line in lines)
 
+    def _replace_written(self, text: str) -> str:
+        return self.describe_files(text) if text.startswith(self.folder) else self.upstream_url(text)
+
     def _replace_shown(self, text: str) -> str:
+        if text.startswith(self.folder):
+            return self.describe_files(text)
         if text.startswith(_INDEX_LINE):
             return self.looking_in()
         file, suffix = self._file_behind(unquote(urlsplit(text).path))

@@ -1,0 +1,190 @@
+"""``guard pip``: resolve with the user's pip, decide every file, then run the user's own command on exactly those."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from guard import limits
+from guard.app import App
+from guard.engine import Engine, Outcome
+from guard.errors import Refused, UsageError
+from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
+from guard.managers.pip.config import configuration_options, load_configuration
+from guard.managers.pip.deciding import run_deciding
+from guard.managers.pip.inputs import judge_inputs
+from guard.managers.pip.installing import run_installation
+from guard.managers.pip.requirements import RequirementFiles, load_requirement_files, parse_arguments
+from guard.managers.pip.session import Progress, Session
+from guard.managers.pip.target import (
+    PipCommandLine,
+    Target,
+    command_of_python,
+    find_pip,
+    is_own_environment,
+    probe_target,
+)
+from guard.managers.pip.upstream import make_http, make_upstream
+from guard.model import Finding, Level, RuleId
+from guard.policy.policy import Policy
+from guard.report.model import Tool
+from guard.sigstore.trust_root import TrustRoot
+from guard.sigstore.verify import Verifier
+
+# Options that send an installation somewhere else than into the interpreter's environment.
+_ELSEWHERE = ("--target", "--prefix", "--root", "--dry-run")
+
+
+def run_pip(app: App, arguments: Sequence[str]) -> int:
+    """Carry out ``guard pip ARGUMENTS``.
+
+    Args:
+        app: the outside.
+        arguments: what follows ``pip``.
+
+    Returns:
+        guard's exit status where it refuses or could not decide, else pip's own.
+    """
+    kind = classify(arguments)
+    if kind is Kind.PASS_THROUGH:
+        pip = find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
+        os.execv(pip.interpreter, [*pip.argv, *arguments])  # noqa: S606 - the user's own pip
+    try:
+        typed = parse_command(arguments)
+    except Refused as error:
+        finding = Finding(rule=RuleId(error.rule), level=Level.BLOCK, message=error.message, next=error.hint)
+        return app.conclude(Outcome(findings=(finding,)), command=("pip", *arguments))
+    target = _find_target(app, typed)
+    policy = app.load_policy()
+    trust_root = app.load_trust_root(policy)
+    with ExitStack() as stack:
+        outcome = _run(app, kind, typed, target, policy, trust_root, stack)
+    return app.conclude(
+        outcome,
+        command=("pip", *arguments),
+        tool=Tool(name="pip", version=target.version),
+        policy=policy,
+        trust_root=trust_root,
+    )
+
+
+def _run(
+    app: App, kind: Kind, typed: PipCommand, target: Target, policy: Policy, trust_root: TrustRoot, stack: ExitStack
+) -> Outcome:
+    folder = stack.enter_context(app.runs.new())
+    configuration = load_configuration(
+        environ=app.environ,
+        prefix=Path(target.prefix),
+        command=typed.command,
+        isolated=typed.isolated,
+        platform=sys.platform,
+    )
+    options = configuration_options(configuration, typed.command, pip_version=target.release)
+    command = typed.preceded_by(options)
+    files = _load_files(app, command, folder)
+    upstream = make_upstream(
+        typed=typed,
+        configured=replace(typed, options=options, arguments=()),
+        files=files.index,
+        anchors=policy.anchors,
+        environ=app.environ,
+        home=app.home,
+    )
+    engine = Engine(
+        index=upstream.client,
+        store=app.file_store,
+        make_verifier=lambda: Verifier(trust_root),
+        policy=policy,
+        today=app.today,
+    )
+    stack.callback(engine.close)
+    session = Session(
+        command=command,
+        target=target,
+        files=files,
+        arguments=parse_arguments(typed.arguments, editables=typed.values("--editable")),
+        upstream=upstream,
+        engine=engine,
+        environ=app.environ,
+        folder=folder,
+        progress=_make_progress(app, stack),
+    )
+    before = judge_inputs(session)
+    if not before.allowed:
+        return before
+    files.write_private_copies()
+    if kind is Kind.INSTALL and not files.hashes_enforced:
+        return run_installation(session, before)
+    return run_deciding(session, before)
+
+
+def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles:
+    def fetch(url: str) -> bytes:
+        http, credentials = make_http(command, environ=app.environ, home=app.home)
+        return http.fetch(credentials.add_url(url), accept="*/*", max_bytes=limits.REQUIREMENTS_MAX_BYTES).body
+
+    return load_requirement_files(
+        requirements=command.values("--requirement"),
+        constraints=command.values("--constraint"),
+        build_constraints=command.values("--build-constraint"),
+        environ=app.environ,
+        folder=folder,
+        fetch=fetch,
+    )
+
+
+def _find_target(app: App, typed: PipCommand) -> Target:
+    """Return the pip to drive: of pip's own ``--python``, else the first on PATH.
+
+    Raises:
+        UsageError: it would change the environment that guard runs from.
+    """
+    python = typed.last("--python")
+    line: PipCommandLine = (
+        command_of_python(python)
+        if python is not None
+        else find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
+    )
+    target = probe_target(line, app.environ)
+    if app.options.verbose:
+        app.console.print(f"guard: pip {target.version} of {target.prefix}", markup=False)
+    changes = typed.command == "install" and not any(typed.has(option) for option in _ELSEWHERE)
+    if changes and is_own_environment(target) and not app.options.same_environment:
+        raise UsageError(
+            f"{target.prefix} is the environment that guard itself runs from",
+            hint="activate the project's environment, or give guard one of its own: pipx install provenance-guard",
+        )
+    return target
+
+
+def _path(app: App) -> str:
+    return app.environ.get("PATH", os.defpath)
+
+
+class _Spinner(Progress):
+    """Shows what is being done on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._status = Status("starting", console=console)
+        self._status.start()
+
+    def step(self, text: str) -> None:
+        self._status.update(f"guard: {text}")
+
+    def stop(self) -> None:
+        self._status.stop()
+
+
+def _make_progress(app: App, stack: ExitStack) -> Progress:
+    if not app.shows_progress:
+        return Progress()
+    spinner = _Spinner(app.console)
+    stack.callback(spinner.stop)
+    return spinner

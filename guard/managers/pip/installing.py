@@ -1,0 +1,132 @@
+"""An ad-hoc installation: resolve through the open gateway, decide the whole plan, install through the closed one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from guard.engine import NO_PINS, Outcome
+from guard.gateway.index import ClosedSite, Delivered, OpenSite
+from guard.gateway.server import Gateway
+from guard.managers.pip.inputs import judge_elsewhere
+from guard.managers.pip.plan import PlanItem, PlanKind, parse_installation_report
+from guard.managers.pip.replay import bound_to_plan, resolving
+from guard.managers.pip.session import Session
+from guard.managers.process import run_quietly
+from guard.model import Finding, Judged
+from guard.registry.simple import IndexFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resolution:
+    """What the resolving run came to.
+
+    Args:
+        site: what it was served from.
+        plan: what pip would install.
+        findings: what was refused meanwhile.
+    """
+
+    site: OpenSite
+    plan: tuple[PlanItem, ...]
+    findings: tuple[Finding, ...]
+
+
+def run_installation(session: Session, before: Outcome) -> Outcome:
+    """Resolve, decide and install.
+
+    Args:
+        session: the run.
+        before: what judging the user's input came to; nothing in it refuses.
+    """
+    resolved = _resolve(session, before)
+    if isinstance(resolved, Outcome):
+        return resolved
+    decided, built, others = _decide(session, resolved)
+    outcome = Outcome(
+        judged=(*before.judged, *(item.judged for item in decided), *others, *(item.judged for item in built)),
+        findings=resolved.findings,
+        planned=before.planned + len(resolved.plan) + len(built),
+    )
+    return _install(session, outcome, decided, built, hashable=not others) if outcome.allowed else outcome
+
+
+def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
+    session.anticipate_names(entry.name for entry in session.requirements if entry.name)
+    session.progress.step("resolving")
+    report = session.folder / "resolution.json"
+    site = OpenSite(session.engine, wheel_metadata=True, anticipate=session.anticipate)
+    with Gateway(site) as gateway:
+        command = resolving(session.prepare(gateway), report)
+        status, stdout, stderr = run_quietly(session.argv(command), environ=session.environment(gateway))
+    site.raise_crash()
+    refused = replace(
+        before,
+        judged=(*before.judged, *site.refused),
+        findings=(
+            *before.findings,
+            *site.findings,
+            *gateway.foreign_hosts,
+            *(site.direct_references if status != 0 else ()),
+        ),
+        planned=before.planned + len(site.refused),
+    )
+    if not refused.allowed:
+        return refused
+    if status != 0:
+        session.progress.stop()
+        addresses = session.addresses(gateway, site.find_file)
+        _write_all(1, addresses.show(stdout))
+        _write_all(2, addresses.show(stderr))
+        return replace(refused, tool_status=status)
+    plan = parse_installation_report(report.read_bytes(), gateway_url=gateway.url)
+    return _Resolution(site=site, plan=plan, findings=refused.findings)
+
+
+def _decide(session: Session, resolved: _Resolution) -> tuple[list[Delivered], list[Delivered], tuple[Judged, ...]]:
+    """Judge the plan: return its files of indexes, the files that only builds used, and whatever else it has."""
+    plan = resolved.plan
+    session.progress.step(f"deciding {len(plan)} file{'' if len(plan) == 1 else 's'}")
+    located = [(item, resolved.site.find(item.path) if item.kind is PlanKind.INDEX else None) for item in plan]
+    files = [found for _, found in located if found is not None]
+    judged = session.engine.judge_all(((project, file, NO_PINS) for project, file in files), done=lambda _: None)
+    decided = [Delivered(project, file, item) for (project, file), item in zip(files, judged, strict=True)]
+    planned = {item.file for item in decided}
+    built = [
+        replace(item, judged=replace(item.judged, installed=False))
+        for item in resolved.site.delivered
+        if item.file not in planned
+    ]
+    others = tuple(judge_elsewhere(session, item) for item, found in located if found is None)
+    return decided, built, others
+
+
+def _install(
+    session: Session, outcome: Outcome, decided: list[Delivered], built: list[Delivered], *, hashable: bool
+) -> Outcome:
+    stored = [(item, session.engine.load_file(item.file)) for item in decided]
+    site = ClosedSite([*stored, *((item, session.engine.load_file(item.file)) for item in built)])
+    with Gateway(site) as gateway:
+        command, bound_by = bound_to_plan(
+            session.prepare(gateway), session.target, stored, folder=session.folder, hashable=hashable
+        )
+        status = session.run_shown(command, gateway, _finder([*decided, *built]))
+    refused = (*site.findings, *gateway.foreign_hosts)
+    planned = {id(item.judged) for item in decided}
+    return replace(
+        outcome,
+        judged=tuple(replace(item, bound_by=bound_by) if id(item) in planned else item for item in outcome.judged),
+        findings=(*outcome.findings, *refused),
+        tool_status=None if refused else status,
+    )
+
+
+def _finder(items: Iterable[Delivered]) -> Callable[[str], IndexFile | None]:
+    files = {f"/files/{item.project.name}/{item.file.filename}": item.file for item in items}
+    return files.get
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,142 @@
+"""What one guarded run of pip needs, and the steps that both ways of running it share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+
+from guard.engine import Engine
+from guard.errors import MalformedInput
+from guard.gateway.server import Gateway
+from guard.managers.pip.command import PipCommand
+from guard.managers.pip.output import Addresses
+from guard.managers.pip.replay import pip_environment, through_gateway
+from guard.managers.pip.requirements import RequirementEntry, RequirementFiles
+from guard.managers.pip.target import Target
+from guard.managers.pip.upstream import Upstream
+from guard.managers.process import run_relayed
+from guard.registry.pypi import Project
+from guard.registry.simple import IndexFile
+from guard.store.archives import parse_core_metadata
+
+
+class Progress:
+    """Told what is being done; this one says nothing."""
+
+    def step(self, text: str) -> None:
+        """Say what is being done now."""
+
+    def stop(self) -> None:
+        """Leave the terminal to somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Everything that one guarded run of pip needs.
+
+    Args:
+        command: the user's, with pip's configuration in front.
+        target: the pip that is driven.
+        files: the requirement and constraint files.
+        arguments: the typed requirements, classified.
+        upstream: the indexes behind the gateway.
+        engine: gathers and decides.
+        environ: the user's environment.
+        folder: private folder of the run.
+        progress: told what is being done.
+    """
+
+    command: PipCommand
+    target: Target
+    files: RequirementFiles
+    arguments: tuple[RequirementEntry, ...]
+    upstream: Upstream
+    engine: Engine
+    environ: Mapping[str, str]
+    folder: Path
+    progress: Progress
+
+    @property
+    def requirements(self) -> tuple[RequirementEntry, ...]:
+        """Every requirement that the user named and that holds for the target, typed or in a file."""
+        return tuple(entry for entry in (*self.arguments, *self.files.requirements) if self.applies(entry.marker))
+
+    def applies(self, marker: str) -> bool:
+        """Whether a marker holds in the target's environment; one that asks for an extra does not."""
+        try:
+            parsed = Requirement(f"any; {marker}").marker if marker else None
+            return parsed is None or parsed.evaluate({**self.target.environment, "extra": ""})
+        except (InvalidRequirement, UndefinedEnvironmentName):
+            return True
+
+    def anticipate_names(self, names: Iterable[str]) -> None:
+        """Fetch index pages that the resolver is about to ask for."""
+        for name in names:
+            self.engine.start(lambda name=name: self.engine.fetch_project(name))  # type: ignore[misc]
+
+    def anticipate(self, project: Project, file: IndexFile, metadata: bytes) -> None:
+        """Decide a file whose metadata the resolver has just read, and fetch the pages of what it requires."""
+        self.engine.start(lambda: self.engine.judge(project, file))
+        with contextlib.suppress(MalformedInput):
+            requires = parse_core_metadata(metadata, what=file.filename).requires_dist
+            self.anticipate_names(filter(None, map(self._applicable_name, requires)))
+
+    def prepare(self, gateway: Gateway) -> PipCommand:
+        """Return the user's command, reaching nothing but the gateway."""
+        return through_gateway(self.command, gateway, self.files.copies)
+
+    def environment(self, gateway: Gateway) -> dict[str, str]:
+        """Return the environment for pip, reaching nothing but the gateway."""
+        return pip_environment(self.environ, gateway, self.folder)
+
+    def argv(self, command: PipCommand) -> list[str]:
+        """Return the process arguments that run a command with the user's pip."""
+        return [*self.target.command.argv, *command.to_argv()]
+
+    def addresses(self, gateway: Gateway, find: Callable[[str], IndexFile | None]) -> Addresses:
+        """Return what stands behind the gateway's addresses."""
+        return Addresses(
+            gateway_url=gateway.url,
+            index_urls=self.upstream.index_urls,
+            find_links=self.upstream.find_links,
+            find=find,
+            folder=str(self.folder),
+            describe_files=self.files.describe,
+        )
+
+    def run_shown(self, command: PipCommand, gateway: Gateway, find: Callable[[str], IndexFile | None]) -> int:
+        """Run pip on the user's own streams and mend the documents that it wrote for the user.
+
+        Returns:
+            pip's exit status.
+        """
+        self.progress.stop()
+        addresses = self.addresses(gateway, find)
+        status = run_relayed(self.argv(command), environ=self.environment(gateway), make_filter=addresses.make_filter)
+        for name in ("--report", "--log"):
+            written = self.command.last(name)
+            if written is not None and written != "-":
+                _mend(Path(written), addresses)
+        return status
+
+    def _applicable_name(self, requirement: str) -> str | None:
+        try:
+            parsed = Requirement(requirement)
+        except InvalidRequirement:
+            return None
+        return parsed.name if self.applies(str(parsed.marker or "")) else None
+
+
+def _mend(path: Path, addresses: Addresses) -> None:
+    """Replace the gateway's addresses in a file that the user asked pip for."""
+    if not path.is_file():
+        return
+    before = path.read_bytes()
+    after = addresses.replace_in(before)
+    if after != before:
+        path.write_bytes(after)

@@ -1,0 +1,362 @@
+"""Each rule alone: what it finds, how bad it is, and where it keeps silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from guard.errors import EvidenceCode
+from guard.model import (
+    Artifact,
+    Claims,
+    Digest,
+    Ecosystem,
+    Evidence,
+    EvidenceKind,
+    EvidenceState,
+    Facts,
+    Level,
+    Location,
+    RuleId,
+    SourceKind,
+    UnavailableCause,
+)
+from guard.policy.identity import IdentityPin
+from guard.policy.patterns import PackageRelease
+from guard.policy.policy import PackagePolicy
+from guard.policy.provenance import provenance_state, rule_of_invalid
+from guard.policy.rules import RULES
+from guard.policy.schema import RULES_WITHOUT_EXCEPTION, ExceptionEntry, HashesMode, ProvenanceMode
+
+A, B, C = (Digest("sha256", letter * 64) for letter in "abc")
+A512, MD5, OTHER_MD5 = Digest("sha512", "a" * 128), Digest("md5", "a" * 32), Digest("md5", "b" * 32)
+ISSUER = "https://issuer.example"
+REPOSITORY = "https://git.example/acme/six"
+PLACE = Location("requirements.txt", 3)
+ARTIFACT = Artifact(
+    ecosystem=Ecosystem.PYPI,
+    name="six",
+    version="1.17.0",
+    file="six-1.17.0.tar.gz",
+    origin="https://index.example/simple/",
+    location=PLACE,
+)
+PUBLISH, SLSA = EvidenceKind.PEP740_PUBLISH, EvidenceKind.SLSA_PROVENANCE
+OURS = Claims(san="s", issuer=ISSUER, source_repository_uri=REPOSITORY)
+THEIRS = Claims(san="s", issuer=ISSUER, source_repository_uri="https://git.example/evil/six")
+PINNED = PackagePolicy(identities=(IdentityPin(issuer=ISSUER, repository=REPOSITORY),))
+DEFAULT = PackagePolicy()
+REQUIRED = PackagePolicy(provenance=ProvenanceMode.REQUIRED)
+OPTIONAL = PackagePolicy(provenance=ProvenanceMode.OPTIONAL)
+WRITTEN = PackagePolicy(written=frozenset({"provenance"}))
+WRITTEN_OPTIONAL = replace(OPTIONAL, written=frozenset({"provenance"}))
+
+
+def verified(claims: Claims | None = OURS, kind: EvidenceKind = PUBLISH) -> Evidence:
+    return Evidence(kind=kind, state=EvidenceState.VERIFIED, claims=claims)
+
+
+def invalid(code: EvidenceCode | None) -> Evidence:
+    return Evidence(kind=PUBLISH, state=EvidenceState.INVALID, code=code, reason="because")
+
+
+def unavailable(cause: UnavailableCause | None) -> Evidence:
+    return Evidence(kind=PUBLISH, state=EvidenceState.UNAVAILABLE, cause=cause)
+
+
+ABSENT = Evidence(kind=PUBLISH, state=EvidenceState.ABSENT)
+STRIPPED = Evidence(kind=PUBLISH, state=EvidenceState.STRIPPED, reason="the index announces it")
+OUTAGE, DENIED, NOT_SERVED = (unavailable(cause) for cause in UnavailableCause)
+
+
+def facts(*evidence: Evidence, **artifact: object) -> Facts:
+    return Facts(artifact=replace(ARTIFACT, **artifact), evidence=evidence)  # type: ignore[arg-type]
+
+
+def hashes(
+    pinned: tuple[Digest, ...] = (),
+    listed: tuple[Digest, ...] = (),
+    observed: tuple[Digest, ...] = (),
+    source: SourceKind = SourceKind.REGISTRY,
+    digests: tuple[Digest, ...] = (),
+) -> Facts:
+    artifact = replace(ARTIFACT, pinned=pinned, source=source, digests=digests)
+    return Facts(artifact=artifact, listed=listed, observed=observed, evidence=(ABSENT,))
+
+
+def levels(rule: RuleId, given: Facts, policy: PackagePolicy = DEFAULT) -> list[Level]:
+    (module,) = (each for each in RULES if rule is each.ID)
+    findings = list(module.check(given, policy))
+    assert all(finding.rule is rule and finding.message for finding in findings)
+    return [finding.level for finding in findings]
+
+
+BLOCK, UNDECIDED, WARN, NOTE = [Level.BLOCK], [Level.UNDECIDED], [Level.WARN], [Level.NOTE]
+MODES = {mode: PackagePolicy(hashes=mode) for mode in HashesMode}
+
+
+def test_every_rule_about_artifacts_is_registered_once() -> None:
+    ids = [rule.ID for rule in RULES]
+    assert len(set(ids)) == len(ids)
+    assert set(RuleId) - set(ids) == RULES_WITHOUT_EXCEPTION - {RuleId.EXCEPTION_EXPIRED}
+
+
+def test_an_ordinary_artifact_is_silent() -> None:
+    given = replace(hashes((A, B), (A,), (A, A512)), evidence=(verified(), verified(kind=SLSA)))
+    assert [finding for rule in RULES for finding in rule.check(given, PINNED)] == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [(HashesMode.BLOCK, BLOCK), (HashesMode.WARN, WARN), (HashesMode.OFF, [])]
+)
+def test_hash_rules_follow_the_setting(mode: HashesMode, expected: list[Level]) -> None:
+    assert levels(RuleId.HASH_MISSING, replace(facts(ABSENT), hashes_enforced=True), MODES[mode]) == expected
+    assert levels(RuleId.HASH_WEAK, hashes((MD5,)), MODES[mode]) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(facts(), [], id="nothing-enforced"),
+        pytest.param(replace(facts(), hashes_enforced=True), BLOCK, id="hole"),
+        pytest.param(replace(facts(pinned=(A,)), hashes_enforced=True), [], id="pinned"),
+        pytest.param(replace(facts(source=SourceKind.LOCAL), hashes_enforced=True), [], id="own-project"),
+        pytest.param(replace(facts(source=SourceKind.VCS_PINNED), hashes_enforced=True), [], id="commit"),
+        pytest.param(replace(facts(source=SourceKind.PATH), hashes_enforced=True), BLOCK, id="file-by-path"),
+        pytest.param(replace(facts(source=SourceKind.PATH, file=None), hashes_enforced=True), [], id="folder"),
+        pytest.param(replace(facts(file=None), hashes_enforced=True), BLOCK, id="registry-without-file-name"),
+        pytest.param(replace(facts(source=SourceKind.ALIAS), hashes_enforced=True), BLOCK, id="alias"),
+    ],
+)
+def test_hash_missing(given: Facts, expected: list[Level]) -> None:
+    assert levels(RuleId.HASH_MISSING, given) == expected
+
+
+def test_hash_missing_names_the_line_to_write() -> None:
+    (module,) = (each for each in RULES if each.ID is RuleId.HASH_MISSING)
+    (finding,) = module.check(replace(facts(), hashes_enforced=True, listed=(A,)), DEFAULT)
+    assert (finding.next, finding.location) == (f"add --hash={A} to its line", PLACE)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "expected"), [((), []), ((MD5,), BLOCK), ((MD5, Digest("sha1", "0" * 40)), BLOCK), ((MD5, A), [])]
+)
+def test_hash_weak(pinned: tuple[Digest, ...], expected: list[Level]) -> None:
+    assert levels(RuleId.HASH_WEAK, hashes(pinned)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(hashes(), [], id="nothing-to-compare"),
+        pytest.param(hashes((A, B), (A,), (A,)), [], id="all-agree"),
+        pytest.param(hashes((B,), (), (A,)), BLOCK, id="pin-and-bytes"),
+        pytest.param(hashes((), (B,), (A,)), BLOCK, id="list-and-bytes"),
+        pytest.param(hashes((A,), (B,), ()), BLOCK, id="pin-and-list"),
+        pytest.param(hashes((A512,), (), (A,)), BLOCK, id="pin-and-bytes-incomparable"),
+        pytest.param(hashes((), (A512,), (A,)), BLOCK, id="list-and-bytes-incomparable"),
+        pytest.param(hashes((A512,), (A,), ()), BLOCK, id="pin-and-list-incomparable"),
+        pytest.param(hashes((A512,), (A,), (A, A512)), [], id="pin-and-list-through-the-bytes"),
+        pytest.param(hashes((B, MD5), (), (A, MD5)), BLOCK, id="weak-agreement-beside-strong-difference"),
+        pytest.param(hashes((A, MD5), (), (MD5,)), BLOCK, id="strong-pin-compared-by-weak"),
+        pytest.param(hashes((MD5,), (), (A, MD5)), [], id="weak-only-agrees"),
+        pytest.param(hashes((MD5,), (), (A, OTHER_MD5)), BLOCK, id="weak-only-differs"),
+        pytest.param(hashes((), (A, MD5), (A, OTHER_MD5)), BLOCK, id="one-of-the-listed-differs"),
+        pytest.param(hashes((), (A, B), (A,)), BLOCK, id="listed-twice"),
+        pytest.param(hashes((), (), (A,), digests=(B,)), BLOCK, id="identifying-digest-differs"),
+        pytest.param(hashes((A,), (B,), (), SourceKind.ALIAS), BLOCK, id="alias"),
+        pytest.param(hashes((A,), (B,), (), SourceKind.URL_HASHED), [], id="url-is-not-the-registrys"),
+        pytest.param(hashes((A,), (), (B,), SourceKind.URL_HASHED), BLOCK, id="url-bytes"),
+    ],
+)
+@pytest.mark.parametrize("policy", MODES.values(), ids=[mode.value for mode in MODES])
+def test_hash_mismatch(given: Facts, expected: list[Level], policy: PackagePolicy) -> None:
+    assert levels(RuleId.HASH_MISMATCH, given, policy) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed", "expected"),
+    [
+        (SourceKind.REGISTRY, DEFAULT.sources, []),
+        (SourceKind.ALIAS, DEFAULT.sources, []),
+        (SourceKind.LOCAL, DEFAULT.sources, []),
+        (SourceKind.PATH, DEFAULT.sources, BLOCK),
+        (SourceKind.VCS_PINNED, DEFAULT.sources, BLOCK),
+        (SourceKind.URL_HASHED, DEFAULT.sources, BLOCK),
+        (SourceKind.REGISTRY, {SourceKind.PATH}, BLOCK),
+        (SourceKind.PATH, {SourceKind.PATH}, []),
+        (SourceKind.VCS_PINNED, {SourceKind.VCS_PINNED}, []),
+        (SourceKind.URL_HASHED, {SourceKind.URL_HASHED}, []),
+        (SourceKind.VCS, set(SourceKind), BLOCK),
+        (SourceKind.URL, set(SourceKind), BLOCK),
+    ],
+)
+def test_source_not_allowed(source: SourceKind, allowed: frozenset[SourceKind], expected: list[Level]) -> None:
+    assert (
+        levels(RuleId.SOURCE_NOT_ALLOWED, facts(source=source), PackagePolicy(sources=frozenset(allowed))) == expected
+    )
+
+
+def test_a_name_that_other_indexes_offer_is_a_warning() -> None:
+    assert levels(RuleId.SOURCE_NOT_ALLOWED, replace(facts(), other_indexes=("https://other.example",))) == WARN
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "expected"),
+    [
+        pytest.param(facts(ABSENT), DEFAULT, [], id="default"),
+        pytest.param(facts(ABSENT), OPTIONAL, [], id="optional"),
+        pytest.param(facts(ABSENT), REQUIRED, BLOCK, id="required"),
+        pytest.param(facts(ABSENT), PINNED, BLOCK, id="pinned-publisher"),
+        pytest.param(facts(ABSENT), replace(PINNED, provenance=ProvenanceMode.OPTIONAL), BLOCK, id="pinned-optional"),
+        pytest.param(facts(), REQUIRED, BLOCK, id="nothing-looked-for"),
+        pytest.param(facts(verified()), REQUIRED, [], id="verified"),
+        pytest.param(facts(verified(kind=SLSA), ABSENT), REQUIRED, [], id="slsa-verified"),
+        pytest.param(facts(verified(None, EvidenceKind.NPM_SIGNATURE)), REQUIRED, BLOCK, id="registry-signature"),
+        pytest.param(facts(STRIPPED), REQUIRED, [], id="stripped-has-its-rule"),
+        pytest.param(facts(OUTAGE), REQUIRED, [], id="unavailable-has-its-rule"),
+        pytest.param(facts(ABSENT, source=SourceKind.LOCAL), REQUIRED, [], id="own-project"),
+        pytest.param(facts(source=SourceKind.VCS_PINNED), REQUIRED, BLOCK, id="repository"),
+        pytest.param(facts(source=SourceKind.PATH), REQUIRED, BLOCK, id="path"),
+    ],
+)
+def test_provenance_missing(given: Facts, policy: PackagePolicy, expected: list[Level]) -> None:
+    assert levels(RuleId.PROVENANCE_MISSING, given, policy) == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (DEFAULT, BLOCK),
+        (REQUIRED, BLOCK),
+        (OPTIONAL, WARN),
+        (replace(PINNED, provenance=ProvenanceMode.OPTIONAL), BLOCK),
+    ],
+)
+def test_provenance_stripped(policy: PackagePolicy, expected: list[Level]) -> None:
+    assert levels(RuleId.PROVENANCE_STRIPPED, facts(STRIPPED), policy) == expected
+    assert levels(RuleId.PROVENANCE_STRIPPED, facts(ABSENT), policy) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "expected"),
+    [
+        pytest.param(OUTAGE, DEFAULT, UNDECIDED, id="outage"),
+        pytest.param(DENIED, DEFAULT, UNDECIDED, id="denied"),
+        pytest.param(unavailable(None), DEFAULT, UNDECIDED, id="no-cause"),
+        pytest.param(OUTAGE, OPTIONAL, WARN, id="outage-optional"),
+        pytest.param(DENIED, OPTIONAL, WARN, id="denied-optional"),
+        pytest.param(
+            OUTAGE, replace(PINNED, provenance=ProvenanceMode.OPTIONAL), UNDECIDED, id="outage-pinned-optional"
+        ),
+        pytest.param(NOT_SERVED, DEFAULT, NOTE, id="not-served"),
+        pytest.param(NOT_SERVED, WRITTEN, UNDECIDED, id="not-served-written"),
+        pytest.param(NOT_SERVED, WRITTEN_OPTIONAL, NOTE, id="not-served-optional"),
+        pytest.param(NOT_SERVED, REQUIRED, UNDECIDED, id="not-served-required"),
+        pytest.param(NOT_SERVED, PINNED, UNDECIDED, id="not-served-pinned"),
+        pytest.param(ABSENT, REQUIRED, [], id="absent"),
+    ],
+)
+def test_provenance_unavailable(given: Evidence, policy: PackagePolicy, expected: list[Level]) -> None:
+    assert levels(RuleId.PROVENANCE_UNAVAILABLE, facts(given), policy) == expected
+
+
+def test_not_served_names_the_setting_and_is_the_same_for_every_file() -> None:
+    (module,) = (each for each in RULES if each.ID is RuleId.PROVENANCE_UNAVAILABLE)
+    one, other = (next(iter(module.check(facts(NOT_SERVED, file=name), DEFAULT))) for name in ("a.whl", "b.whl"))
+    assert "provenance-url" in one.next
+    assert one.message == other.message == "https://index.example/simple/ serves no provenance"
+
+
+@pytest.mark.parametrize("policy", [DEFAULT, OPTIONAL, REQUIRED])
+def test_evidence_that_nobody_looked_for_is_undecided(policy: PackagePolicy) -> None:
+    assert levels(RuleId.PROVENANCE_UNAVAILABLE, facts(), policy) == UNDECIDED
+    assert levels(RuleId.PROVENANCE_UNAVAILABLE, facts(source=SourceKind.LOCAL), policy) == []
+    assert levels(RuleId.PROVENANCE_UNAVAILABLE, replace(facts(), registry_problem="down"), policy) == []
+
+
+RULE_OF_CODE = {
+    EvidenceCode.STATEMENT_SUBJECT: RuleId.STATEMENT_MISMATCH,
+    EvidenceCode.STATEMENT_PREDICATE: RuleId.STATEMENT_MISMATCH,
+    EvidenceCode.STATEMENT_PUBLISHER: RuleId.STATEMENT_MISMATCH,
+    EvidenceCode.CLAIMS_CONFLICT: RuleId.IDENTITY_MISMATCH,
+}
+
+
+@pytest.mark.parametrize("code", [*EvidenceCode, None])
+@pytest.mark.parametrize("policy", [DEFAULT, OPTIONAL, MODES[HashesMode.OFF]], ids=["default", "optional", "off"])
+def test_invalid_evidence_blocks_under_exactly_one_rule(code: EvidenceCode | None, policy: PackagePolicy) -> None:
+    expected = RuleId.PROVENANCE_INVALID if code is None else RULE_OF_CODE.get(code, RuleId.PROVENANCE_INVALID)
+    assert rule_of_invalid(code) is expected
+    for rule in RULES:
+        found = levels(rule.ID, facts(invalid(code), verified()), policy)
+        assert found == (BLOCK if rule.ID is expected else []), rule.ID
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        pytest.param((verified(),), [], id="match"),
+        pytest.param((verified(THEIRS),), BLOCK, id="foreign"),
+        pytest.param((verified(), verified(THEIRS)), BLOCK, id="match-beside-foreign"),
+        pytest.param((verified(), verified(THEIRS, SLSA)), [], id="foreign-slsa-beside-matching-publish"),
+        pytest.param((verified(THEIRS), verified(OURS, SLSA)), BLOCK, id="foreign-publish-beside-matching-slsa"),
+        pytest.param((verified(THEIRS, SLSA),), BLOCK, id="foreign-slsa"),
+        pytest.param((verified(OURS, SLSA),), [], id="matching-slsa"),
+        pytest.param((verified(None),), BLOCK, id="no-claims"),
+        pytest.param((ABSENT,), [], id="absent-is-missing"),
+    ],
+)
+def test_identity_mismatch(evidence: tuple[Evidence, ...], expected: list[Level]) -> None:
+    assert levels(RuleId.IDENTITY_MISMATCH, facts(*evidence), PINNED) == expected
+    assert levels(RuleId.IDENTITY_MISMATCH, facts(*evidence), DEFAULT) == []
+
+
+def test_one_of_several_pins_must_match() -> None:
+    pins = (IdentityPin(issuer="https://other.example"), *PINNED.identities)
+    assert levels(RuleId.IDENTITY_MISMATCH, facts(verified()), PackagePolicy(identities=pins)) == []
+    assert levels(RuleId.IDENTITY_MISMATCH, facts(verified(THEIRS)), PackagePolicy(identities=pins)) == BLOCK
+
+
+def test_identity_mismatch_says_what_differs() -> None:
+    (module,) = (each for each in RULES if each.ID is RuleId.IDENTITY_MISMATCH)
+    (finding,) = module.check(facts(verified(THEIRS)), PINNED)
+    assert f"repository is https://git.example/evil/six, expected {REPOSITORY}" in finding.message
+
+
+def test_metadata_and_registry_problems() -> None:
+    assert levels(RuleId.METADATA_MISMATCH, facts()) == []
+    assert levels(RuleId.METADATA_MISMATCH, replace(facts(), metadata_problem="states version 2")) == BLOCK
+    assert levels(RuleId.REGISTRY_UNAVAILABLE, facts()) == []
+    assert levels(RuleId.REGISTRY_UNAVAILABLE, replace(facts(), registry_problem="503")) == UNDECIDED
+
+
+def test_exception_expired() -> None:
+    entry = ExceptionEntry(
+        package=PackageRelease(Ecosystem.PYPI, "six"),
+        rule=RuleId.HASH_MISSING,
+        reason="r",
+        expires=date(2026, 1, 1),
+        location=Location("guard.toml", 9),
+    )
+    assert levels(RuleId.EXCEPTION_EXPIRED, facts(), PackagePolicy(expired=(entry,))) == WARN
+    assert levels(RuleId.EXCEPTION_EXPIRED, facts(), PackagePolicy(exceptions=(entry,))) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (facts(verified(), invalid(None)), EvidenceState.INVALID),
+        (facts(STRIPPED, OUTAGE), EvidenceState.STRIPPED),
+        (facts(verified(), OUTAGE), EvidenceState.UNAVAILABLE),
+        (facts(verified(), ABSENT), EvidenceState.VERIFIED),
+        (facts(ABSENT), EvidenceState.ABSENT),
+        (facts(verified(None, EvidenceKind.NPM_SIGNATURE)), EvidenceState.ABSENT),
+        (facts(), EvidenceState.UNAVAILABLE),
+        (facts(source=SourceKind.LOCAL), EvidenceState.ABSENT),
+    ],
+)
+def test_one_state_for_all_evidence(given: Facts, expected: EvidenceState) -> None:
+    assert provenance_state(given) is expected
