@@ -105,4 +105,8 @@ def _is_signer(wanted: str, claims: Claims) -> bool:
     if wanted == "same":
         return claims.signer == "same"
     signer = claims.build_signer_uri
-    return signer is not None and signer.rpartition("@")[0] == wanted
+    if signer is None:
+        return False
+    # A tag may hold an @ itself: then only the certificate's own reference says where the URI's ends.
+    refs = (claims.source_repository_ref, claims.source_repository_digest)
+    return signer.rpartition("@")[0] == wanted or signer in [f"{wanted}@{ref}" for ref in refs if ref]

@@ -17,6 +17,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 import pip_requirements_parser
 from packaging.requirements import InvalidRequirement, Requirement
@@ -419,5 +420,10 @@ def _check_size(text: str) -> None:
 def _with_link(line: RequirementLine, link: str | None) -> RequirementLine:
     if link is None:
         return line
-    is_url = bool(pip_requirements_parser.is_url(link))
-    return replace(line, url=link) if is_url else replace(line, path=link)
+    if not pip_requirements_parser.is_url(link):
+        return replace(line, path=link)
+    try:
+        urlsplit(link)
+    except ValueError as error:
+        raise _UnreadableLine("not a URL") from error
+    return replace(line, url=link)

@@ -144,6 +144,7 @@ def test_options_of_a_requirement() -> None:
         ("foo --hash='sha256:aa", "not closed"),
         ("foo==", "not a requirement"),
         ("foo=1", "not a requirement"),
+        ("foo @ git+https://[x/y", "not a"),
         ("foo; python_version", "not a requirement"),
         ("-e git+https://x/y", "not a repository with a name"),
         ("-e https://x/y#egg=foo", "not a repository with a name"),

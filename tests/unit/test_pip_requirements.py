@@ -82,7 +82,7 @@ def test_a_requirement_knows_its_line() -> None:
         (f"foo @ svn+https://x/y@{COMMIT}", SourceKind.VCS, f"svn+https://x/y@{COMMIT}"),
         ("foo @ git+https://x/y@main", SourceKind.VCS, "git+https://x/y@main"),
         ("foo @ git+https://x/y@0123456", SourceKind.VCS, "git+https://x/y@0123456"),
-        (f"foo @ git+https://x/y?@{COMMIT}", SourceKind.VCS_PINNED, "git+https://x/y?****"),
+        (f"foo @ git+https://x/y?@{COMMIT}", SourceKind.VCS, "git+https://x/y?****"),
         (f"foo @ git+https://{COMMIT}@x/y", SourceKind.VCS, "git+https://x/y"),
         (f"foo @ git+https://x/y#@{COMMIT}", SourceKind.VCS, "git+https://x/y"),
         (f"-e git+https://x/y@{COMMIT}#egg=foo", SourceKind.VCS_PINNED, f"git+https://x/y@{COMMIT}"),
@@ -105,6 +105,20 @@ def test_a_source_is_classified(text: str, source: SourceKind, origin: str | Non
     write(a=text)
     (entry,) = load("a.txt").requirements
     assert (entry.source, entry.origin) == (source, origin)
+
+
+def test_names_too_long_for_a_file_are_no_folders() -> None:
+    name = "n" * 4000
+    write(a=f"./{name}\n-f {name}")
+    files = load("a.txt")
+    assert files.requirements[0].source is SourceKind.PATH
+    assert files.index.find_links == (name,)
+
+
+@pytest.mark.parametrize("value", ["file://elsewhere/a.txt", "file://[/a.txt"])
+def test_a_file_of_another_machine_is_invalid(value: str) -> None:
+    with pytest.raises(ConfigInvalid, match="not a file of this machine"):
+        load(value)
 
 
 def test_a_file_url_to_a_folder_is_the_users_own(project: Path) -> None:
@@ -240,7 +254,7 @@ def test_a_file_url_is_a_path(project: Path) -> None:
         ("-i https://b\n--extra-index-url https://a", IndexSettings(index_url="https://b", extra_index_urls=("https://a",))),
         ("-i https://a\n--no-index\n-i https://b --extra-index-url https://c", IndexSettings(no_index=True)),
         ("--trusted-host a\n--trusted-host b", IndexSettings(trusted_hosts=("a", "b"))),
-        ("-f https://a/b\n-f wheels\n-f missing", IndexSettings(find_links=("https://a/b", "BESIDE/wheels", "missing"))),
+        ("-f https://a/b\n-f wheels\n-f gone", IndexSettings(find_links=("https://a/b", "BESIDE/wheels", "gone"))),
         ("--pre\n--prefer-binary", IndexSettings()),
     ],
 )  # fmt: skip

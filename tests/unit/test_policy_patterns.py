@@ -172,3 +172,15 @@ def test_a_reusable_workflow_is_not_the_same_signer() -> None:
     claims = replace(CLAIMS, build_signer_uri=f"{REUSABLE}@refs/tags/v1")
     assert replace(PIN, signer="same").differences(claims)
     assert not replace(PIN, signer=REUSABLE).differences(claims)
+
+
+def test_a_tag_with_an_at_sign_does_not_change_the_signer() -> None:
+    ref = "refs/tags/widgets@1.0"
+    claims = replace(
+        CLAIMS,
+        build_signer_uri=f"{WORKFLOW}@{ref}",
+        build_config_uri=f"{WORKFLOW}@{ref}",
+        source_repository_ref=ref,
+    )
+    assert not replace(PIN, signer=WORKFLOW).differences(claims)
+    assert replace(PIN, signer=WORKFLOW.removesuffix("yml")).differences(claims)

@@ -212,6 +212,7 @@ def test_a_name_that_other_indexes_offer_is_a_warning() -> None:
         pytest.param(facts(ABSENT), PINNED, BLOCK, id="pinned-publisher"),
         pytest.param(facts(ABSENT), replace(PINNED, provenance=ProvenanceMode.OPTIONAL), BLOCK, id="pinned-optional"),
         pytest.param(facts(), REQUIRED, BLOCK, id="nothing-looked-for"),
+        pytest.param(replace(facts(), registry_problem="503"), REQUIRED, [], id="an-outage-has-its-rule"),
         pytest.param(facts(verified()), REQUIRED, [], id="verified"),
         pytest.param(facts(verified(kind=SLSA), ABSENT), REQUIRED, [], id="slsa-verified"),
         pytest.param(facts(verified(None, EvidenceKind.NPM_SIGNATURE)), REQUIRED, BLOCK, id="registry-signature"),

@@ -399,6 +399,12 @@ def _source_of(value: str, *, including: str = "") -> str:
         value = urljoin(including, value)
     if _is_web(value):
         return value
+    try:
+        is_foreign = value.lower().startswith("file:") and urlsplit(value).netloc not in ("", "localhost")
+    except ValueError:
+        is_foreign = True
+    if is_foreign:
+        raise ConfigInvalid(f"cannot read {redact_url(value)}: not a file of this machine")
     path = _path_of_url(value) if value.lower().startswith("file:") else value
     # pip opens what was typed as it stands, and makes an included path absolute, which takes `..` out.
     return os.path.normpath(Path(including).parent / path) if including else path
@@ -411,8 +417,8 @@ def _path_of_url(url: str) -> str:
 def _find_links(source: str, link: str) -> str:
     if _is_web(source) or "://" in link:
         return link
-    beside = Path(source).absolute().parent / link
-    return str(beside) if beside.exists() else link
+    beside = str(Path(source).absolute().parent / link)
+    return beside if os.path.exists(beside) else link  # noqa: PTH110 - `Path.exists` raises for names that are too long
 
 
 def _entry(line: RequirementLine, *, constraint: bool, location: Location | None, is_own: bool) -> RequirementEntry:
@@ -447,12 +453,14 @@ def _classify(line: RequirementLine, digests: tuple[Digest, ...], *, is_own: boo
     """Say where a requirement is to be taken from; a directory that the user names is the user's own code."""
     if line.path is not None or (line.url is not None and line.url.lower().startswith("file:")):
         path = line.path if line.path is not None else _path_of_url(line.url or "")
-        return (SourceKind.LOCAL if is_own and Path(path).is_dir() else SourceKind.PATH), path
+        # `Path.is_dir` raises for a name that is too long.
+        is_folder = os.path.isdir(path)  # noqa: PTH112
+        return (SourceKind.LOCAL if is_own and is_folder else SourceKind.PATH), path
     if line.url is None:
         return SourceKind.REGISTRY, None
     system, plus, _ = line.url.partition("://")[0].lower().partition("+")
     if plus:
-        reference = line.url.partition("#")[0].partition("://")[2].partition("/")[2].rpartition("@")[2]
+        reference = urlsplit(line.url).path.rpartition("@")[2]
         is_pinned = system in _PINNABLE_SYSTEMS and _COMMIT.fullmatch(reference)
         return (SourceKind.VCS_PINNED if is_pinned else SourceKind.VCS), redact_url(line.url)
     is_hashed = any(digest.is_strong for digest in digests)
