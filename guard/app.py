@@ -13,11 +13,12 @@ from pathlib import Path
 import platformdirs
 from rich.console import Console
 
-from guard import __version__
+from guard import __version__, limits
 from guard.engine import Outcome
 from guard.errors import ConfigInvalid, ExitCode
 from guard.model import Finding, Verdict
-from guard.policy.policy import Policy, explicit_policy, merge_policies
+from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
+from guard.policy.schema import TrustRootFile
 from guard.report.json_report import render_json
 from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.report.text import render_text
@@ -124,17 +125,22 @@ class App:
         Raises:
             ConfigInvalid: it cannot be used.
         """
-        named = self.options.trust_root
+        if self.options.trust_root is not None:
+            return load_trust_root(self.options.trust_root)
         anchor = policy.anchors.trust_root
-        if named is None and anchor is not None:
-            named = Path(anchor.named_by).parent / anchor.name
-        if named is None:
+        if anchor is None:
             data = (resources.files("guard") / "data" / "trusted_root.json").read_bytes()
             return parse_trust_root(data, source="shipped with guard")
-        try:
-            return parse_trust_root(named.read_bytes(), source=str(named))
-        except OSError as error:
-            raise ConfigInvalid(f"trust root {named} cannot be read: {error.strerror}") from error
+        root = load_trust_root(trust_root_path(anchor))
+        by_project = {
+            source.path for source in policy.sources_read if source.policy_class is PolicyClass.PROJECT_TRUSTED
+        }
+        if anchor.named_by in by_project and root.digest not in self.trusted_policies.load():
+            raise ConfigInvalid(
+                f"the trust root {root.source} has changed since {anchor.named_by} was trusted",
+                hint="look at the change, then: guard policy trust",
+            )
+        return root
 
     def conclude(
         self,
@@ -181,6 +187,25 @@ class App:
         if self.options.report is not None:
             _write_report(self.options.report, render_json(report))
         return exit_code
+
+
+def load_trust_root(path: Path) -> TrustRoot:
+    """Read a trust root.
+
+    Raises:
+        ConfigInvalid: it cannot be read or used.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limits.TRUST_ROOT_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigInvalid(f"trust root {path} cannot be read: {error.strerror}") from error
+    return parse_trust_root(data, source=str(path))
+
+
+def trust_root_path(anchor: TrustRootFile) -> Path:
+    """Return the file that a policy names, relative to the policy's own folder."""
+    return Path(anchor.named_by).parent / anchor.name
 
 
 def _write_report(path: Path, text: str) -> None:

@@ -37,6 +37,7 @@ from guard.model import (
 )
 from guard.policy.evaluate import evaluate_artifact, evaluate_run
 from guard.policy.policy import Policy
+from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
 from guard.sigstore.verify import Verifier
@@ -273,7 +274,7 @@ def artifact_of(project: Project, file: IndexFile, pins: Pins = NO_PINS) -> Arti
         file=file.filename,
         digests=file.digests,
         source=SourceKind.REGISTRY,
-        origin=file.url,
+        origin=redact_url(project.owner.url if project.owner else file.url),
         location=pins.location,
         pinned=pins.digests,
     )

@@ -193,8 +193,8 @@ class Artifact:
     @property
     def purl(self) -> str:
         """Package URL without qualifiers (purl-spec): ``pkg:pypi/six@1.17.0``, ``pkg:npm/%40scope/name@1.0.0``."""
-        name = "/".join(quote(part, safe="") for part in self.name.split("/"))
-        version = f"@{quote(self.version, safe='.+!~-_')}" if self.version else ""
+        name = "/".join(quote(part, safe="", errors="backslashreplace") for part in self.name.split("/"))
+        version = f"@{quote(self.version, safe='.+!~-_', errors='backslashreplace')}" if self.version else ""
         return f"pkg:{self.ecosystem.value}/{name}{version}"
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from guard.app import App
+from guard.app import App, load_trust_root, trust_root_path
 from guard.errors import ExitCode
 from guard.report.text import printable
 from guard.store.policies import load_policy
@@ -25,8 +25,12 @@ def check_policy(app: App) -> int:
 
 
 def trust_policy(app: App, path: Path) -> int:
-    """Record the digest of a policy file, so that its anchors take effect for this user while it stays the same."""
+    """Record the digests of a policy file and its trust root: its anchors take effect while both stay the same."""
     file = load_policy(app.cwd / path)
+    if file.anchors.trust_root is not None:
+        root = load_trust_root(trust_root_path(file.anchors.trust_root))
+        app.trusted_policies.store(root.digest)
+        click.echo(f"{printable(root.source)} is trusted as it is now ({root.digest})")
     app.trusted_policies.store(file.digest)
     click.echo(f"{printable(file.path)} is trusted as it is now ({file.digest})")
     return ExitCode.ALLOWED

@@ -112,7 +112,10 @@ class OpenSite:
 
     def find_file(self, path: str) -> IndexFile | None:
         """Return the file alone; see :meth:`find`."""
-        found = self.find(path)
+        try:
+            found = self.find(path)
+        except GuardError:
+            return None
         return None if found is None else found[1]
 
     def find(self, path: str) -> tuple[Project, IndexFile] | None:
@@ -121,7 +124,7 @@ class OpenSite:
         if area != "files" or filename is None:
             return None
         project = self._engine.fetch_project(name)
-        file = _file_named(project.files, filename)
+        file = self._offered(project).get(filename)
         return None if file is None else (project, file)
 
     def answer(self, path: str) -> Answer:
@@ -145,19 +148,27 @@ class OpenSite:
 
     def _page(self, name: str) -> Answer:
         project = self._engine.fetch_project(name)
-        pinned = self._pins.get(project.name)
-        files = [file for file in project.files if pinned is None or pinned.accepts(file)]
+        files = self._offered(project).values()
         return Body(render_project_page(project.name, files, self._offers_metadata), SIMPLE_JSON)
+
+    def _offered(self, project: Project) -> dict[str, IndexFile]:
+        """Return what is offered of a project, by file name.
+
+        A name that stands twice is offered once, as the first place that pip would prefer has it.
+        """
+        pinned = self._pins.get(project.name)
+        accepted = [file for file in project.files if pinned is None or pinned.accepts(file)]
+        return {file.filename: file for file in reversed(accepted)}
 
     def _offers_metadata(self, file: IndexFile) -> bool:
         return file.has_core_metadata or (self._wheel_metadata and file.filename.endswith(".whl"))
 
     def _file(self, name: str, filename: str) -> Answer:
         project = self._engine.fetch_project(name)
-        file = _file_named(project.files, filename)
-        if file is not None:
-            return self._deliver(project, file)
-        wheel = _file_named(project.files, filename.removesuffix(_METADATA_SUFFIX))
+        offered = self._offered(project)
+        if filename in offered:
+            return self._deliver(project, offered[filename])
+        wheel = offered.get(filename.removesuffix(_METADATA_SUFFIX))
         if wheel is None or not self._offers_metadata(wheel):
             return Refusal(HTTPStatus.NOT_FOUND, f"{name} lists no file {filename}")
         metadata = self._engine.load_metadata(wheel)
@@ -280,9 +291,7 @@ def render_project_page(name: str, files: Iterable[IndexFile], offers_metadata: 
         files: files to list.
         offers_metadata: whether ``.metadata`` is served beside a file (PEP 714).
     """
-    # A name that stands twice is offered once, as the user's own find-links location has it: it comes first.
-    unique = {file.filename: file for file in reversed(list(files))}
-    listed = [_render_file(name, file, with_metadata=offers_metadata(file)) for file in reversed(unique.values())]
+    listed = [_render_file(name, file, with_metadata=offers_metadata(file)) for file in files]
     return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": listed}).encode()
 
 
@@ -322,7 +331,3 @@ def _split(path: str) -> tuple[str, str, str | None]:
     if len(parts) == 3:
         return parts[0], parts[1], parts[2]
     return (parts[0], parts[1], None) if len(parts) == 2 else ("", "", None)
-
-
-def _file_named(files: Iterable[IndexFile], filename: str) -> IndexFile | None:
-    return next((file for file in files if file.filename == filename), None)

@@ -59,7 +59,7 @@ class Project:
         owner: the index that owns the name; ``None`` when only find-links locations have it.
         page: the owner's page.
         find_links: files of find-links locations.
-        other_indexes: URLs, credentials removed, of indexes that offer the name with files that the owner lacks.
+        other_indexes: URLs, credentials removed, of indexes that offer the name and have no file in common with the owner.
         evidence_bearing: whether the owner's pages say which files have provenance, or a provenance-url is set.
         notes: what was not looked at, and why.
     """
@@ -235,7 +235,7 @@ class IndexClient:
             if index in self._failed_others:
                 return None, f"{shown} was not asked for {name}: it failed before"
             try:
-                return (shown if _offers_more(self._fetch_page(index, name), page) else None), None
+                return (shown if _is_another_project(self._fetch_page(index, name), page) else None), None
             except NotFound:
                 return None, None
             except GuardError as error:
@@ -297,16 +297,12 @@ def _is_evidence_bearing_host(index: IndexSource | None) -> bool:
     return index is not None and origin_of(index.url).host in EVIDENCE_BEARING_INDEX_HOSTS
 
 
-def _offers_more(other: ProjectPage, owner: ProjectPage) -> bool:
-    """Whether ``other`` has a file that ``owner`` does not have, or the same name with another digest."""
-    listed: dict[str, set[object]] = {}
-    for file in owner.files:
-        listed.setdefault(file.filename, set()).update(file.digests)
-    return any(_differs(file, listed.get(file.filename)) for file in other.files)
-
-
-def _differs(file: IndexFile, listed: set[object] | None) -> bool:
-    return listed is None or bool(file.digests and listed and listed.isdisjoint(file.digests))
+def _is_another_project(other: ProjectPage, owner: ProjectPage) -> bool:
+    """Whether two pages of one name have no file in common: a mirror of the owner has some, a squatter none."""
+    listed = {(file.filename, digest) for file in owner.files for digest in file.digests}
+    return bool(other.files) and not any(
+        (file.filename, digest) in listed for file in other.files for digest in file.digests
+    )
 
 
 def _parse_page(answer: Response, name: str) -> ProjectPage:

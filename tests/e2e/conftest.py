@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.sim.world import World
@@ -20,6 +24,8 @@ from tests.sim.world import World
 NEWEST_PIP = "26.3"
 OLDEST_PIP = "22.3"
 GUARD = Path(sys.executable).with_name("guard")
+_SCHEMA = json.loads((resources.files("guard") / "data" / "guard-report-1.schema.json").read_text())
+_REPORT_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -65,15 +71,19 @@ class Environment:
 
     def environ(self) -> dict[str, str]:
         path = os.pathsep.join([str(self.python.parent), "/usr/local/bin", "/usr/bin", "/bin"])
-        return {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **self.variables}
+        # XDG_CONFIG_DIRS: the machine's own pip.conf must not take part.
+        scrubbed = {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", "XDG_CONFIG_DIRS": str(self.root / "xdg")}
+        return {**scrubbed, **self.variables}
 
     def guard(self, *arguments: str, options: tuple[str, ...] = ()) -> Result:
-        """Run ``guard [OPTIONS] ARGUMENTS`` in the project folder."""
+        """Run ``guard [OPTIONS] ARGUMENTS`` in the project folder; its report, if any, is valid."""
         report = self.root / "report.json"
         report.unlink(missing_ok=True)
         trust = ("--trust-root", str(self.trust_root)) if self.trust_root else ()
         result = self.run(str(GUARD), "--report", str(report), *trust, *options, *arguments)
         loaded = json.loads(report.read_text()) if report.exists() else {}
+        if loaded:
+            _REPORT_VALIDATOR.validate(loaded)
         return Result(result.status, result.stdout, result.stderr, loaded)
 
     def install(self, *arguments: str, options: tuple[str, ...] = ()) -> Result:
@@ -110,6 +120,38 @@ def pip_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     return fetch
 
 
+@pytest.fixture(scope="session")
+def unpacked_pip(tmp_path_factory: pytest.TempPathFactory, pip_wheel: Callable[[str], Path]) -> Callable[[str], Path]:
+    """Return a function that gives a folder with one pip, compiled once for all environments that link to it."""
+    root = tmp_path_factory.mktemp("unpacked-pips")
+
+    def unpack(version: str) -> Path:
+        folder = root / version
+        if not folder.exists():
+            with zipfile.ZipFile(pip_wheel(version)) as wheel:
+                wheel.extractall(folder)
+            compileall.compile_dir(folder, quiet=2)
+        return folder
+
+    return unpack
+
+
+@pytest.fixture(scope="session")
+def pip_tree(pip_wheel: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that gives the unpacked wheel of one pip, compiled once for all environments."""
+    folder = tmp_path_factory.mktemp("pip-trees")
+
+    def unpack(version: str) -> Path:
+        tree = folder / version
+        if not tree.exists():
+            with zipfile.ZipFile(pip_wheel(version)) as wheel:
+                wheel.extractall(tree)
+            compileall.compile_dir(tree, quiet=2)
+        return tree
+
+    return unpack
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A Sigstore that mints and a package index, both empty."""
@@ -118,7 +160,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def make_environment(tmp_path: Path, pip_wheel: Callable[[str], Path]) -> Callable[..., Environment]:
+def make_environment(tmp_path: Path, unpacked_pip: Callable[[str], Path]) -> Callable[..., Environment]:
     """Return a function that makes a fresh environment with the pip of one version."""
 
     def make(name: str = "target", pip_version: str = NEWEST_PIP) -> Environment:
@@ -126,8 +168,8 @@ def make_environment(tmp_path: Path, pip_wheel: Callable[[str], Path]) -> Callab
         environment.project.mkdir(parents=True)
         environment.home.mkdir()
         venv.create(environment.root / "env", with_pip=False, symlinks=True)
-        with zipfile.ZipFile(pip_wheel(pip_version)) as wheel:
-            wheel.extractall(environment.site_packages)
+        # Hard links: pip never writes into a file in place, not even to replace itself.
+        shutil.copytree(unpacked_pip(pip_version), environment.site_packages, copy_function=os.link, dirs_exist_ok=True)
         script = environment.python.with_name("pip")
         script.write_text(
             f"#!{environment.python}\nimport re, sys\nfrom pip._internal.cli.main import main\n"

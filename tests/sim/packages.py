@@ -20,7 +20,8 @@ from packaging.utils import canonicalize_name
 _ZIP_DATE = (2020, 1, 1, 0, 0, 0)
 _TAR_SECONDS = 1577836800  # the same day
 
-# PEP 517's hooks with the standard library alone: the sdist carries its wheel unpacked, building is zipping.
+# PEP 517's and PEP 660's hooks with the standard library alone: the sdist carries its wheel unpacked, building is
+# zipping. An editable wheel has a .pth file that leads to the unpacked modules in their place.
 _BACKEND = """
 import pathlib, shutil, zipfile
 
@@ -39,9 +40,23 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return WHEEL
 
 
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    info = sorted(path for path in (HERE / "wheel" / DIST_INFO).iterdir() if path.name != "RECORD")
+    members = {{f"{{DIST_INFO}}/{{path.name}}": path.read_text() for path in info}}
+    members[WHEEL.partition("-")[0] + ".pth"] = str(HERE / "wheel") + "\\n"
+    members[f"{{DIST_INFO}}/RECORD"] = "".join(f"{{name}},,\\n" for name in (*members, f"{{DIST_INFO}}/RECORD"))
+    with zipfile.ZipFile(pathlib.Path(wheel_directory, WHEEL), "w") as archive:
+        for name, text in members.items():
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), text)
+    return WHEEL
+
+
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     shutil.copytree(HERE / "wheel" / DIST_INFO, pathlib.Path(metadata_directory, DIST_INFO))
     return DIST_INFO
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 """
 
 _SETUP_PY = """from setuptools import setup
@@ -96,6 +111,7 @@ def make_sdist(
     *,
     requires: Iterable[str] = (),
     build_requires: Iterable[str] = (),
+    scripts: Mapping[str, str] | None = None,
     canary: Path | None = None,
 ) -> tuple[str, bytes]:
     """Make an sdist that builds itself with a backend of its own (PEP 517, ``backend-path``).
@@ -106,10 +122,11 @@ def make_sdist(
         requires: what the built wheel requires.
         build_requires: what building requires; the backend imports each of them, so that the build works only with
             those packages installed. Without any, it needs nothing but the standard library.
+        scripts: console scripts of the built wheel.
         canary: file that importing the backend appends a line to.
     """
     build_requires = tuple(build_requires)
-    wheel_name, wheel = make_wheel(name, version, requires=requires)
+    wheel_name, wheel = make_wheel(name, version, requires=requires, scripts=scripts)
     imports = "".join(f"import {_module(Requirement(text).name)}\n" for text in build_requires)
     backend = _BACKEND.format(wheel=wheel_name, dist_info=f"{_module(name)}-{version}.dist-info")
     build_system = {"requires": list(build_requires), "build-backend": "sim_backend", "backend-path": ["."]}
@@ -122,6 +139,22 @@ def make_sdist(
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
         files |= {f"wheel/{member}": archive.read(member) for member in archive.namelist()}
     return _tar(f"{_module(name)}-{version}", files)
+
+
+def unpack_sdist(content: bytes, folder: Path) -> None:
+    """Unpack an sdist so that ``folder`` is the project: a local source tree.
+
+    Args:
+        content: of an sdist made here.
+        folder: where ``pyproject.toml`` shall stand; made when it is not there.
+    """
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        for member in archive.getmembers():
+            source = archive.extractfile(member)
+            assert source is not None
+            path = folder / member.name.partition("/")[2]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(source.read())
 
 
 def make_legacy_sdist(

@@ -205,12 +205,13 @@ def test_a_failure_after_the_owner_is_noted_once_and_decides_nothing(
         (page("six-1.0.tar.gz"), False),
         (page(), False),
         (page("six-1.0.tar.gz", sha256="b" * 64), True),
-        (page("six-1.0.tar.gz", "six-2.0.tar.gz"), True),
+        (page("six-1.0.tar.gz", "six-2.0.tar.gz"), False),
+        (page("six-2.0.tar.gz"), True),
         (Reply(404), False),
     ],
-    ids=["same file", "nothing", "other digest", "more files", "404"],
+    ids=["same file", "nothing", "other digest", "a mirror with more files", "nothing in common", "404"],
 )
-def test_another_index_is_reported_only_for_other_files(
+def test_another_index_is_reported_when_it_has_no_file_in_common(
     other: Reply, reported: bool, first: Server, second: Server
 ) -> None:
     first.on("/simple/six/", page("six-1.0.tar.gz"))

@@ -161,7 +161,8 @@ def _merge(
 ) -> tuple[Setting, ...]:
     """Merge as ``ConfigOptionParser._get_ordered_configuration_items``: by section, then by file.
 
-    An empty value takes a weaker one of the same section away, and says nothing itself.
+    An empty value takes a weaker one of the same section away, and says nothing itself; only pip 25.2 and 25.3 let the
+    weaker one stand.
     """
     merged: dict[str, dict[str, Setting]] = {section: {} for section in sections}
     for source, content in files.items():

@@ -1,4 +1,4 @@
-"""Commands that pip runs once: hashed installations, ``download``, ``wheel`` and ``lock``.
+"""Commands that pip runs once: hashed installations, ``download`` and ``wheel``.
 
 Where the input pins digests it is the plan already; where nothing is installed there is nothing to plan. Each file is
 decided when pip asks for it, and pip has all files before it installs, saves or builds the first. What the input pins
@@ -18,7 +18,7 @@ from guard.gateway.index import OpenSite, PinnedProject
 from guard.gateway.server import Gateway
 from guard.managers.pip.command import Option
 from guard.managers.pip.session import Session
-from guard.model import Artifact, Ecosystem, Facts, Judged
+from guard.model import Artifact, Ecosystem, Facts, Judged, SourceKind
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 
@@ -30,12 +30,12 @@ def run_deciding(session: Session, before: Outcome) -> Outcome:
         session: the run.
         before: what judging the user's input came to; nothing in it refuses.
     """
-    pinned = pinned_projects(session) if session.files.hashes_enforced else {}
+    pinned = pinned_projects(session) if session.hashes_enforced else {}
     _decide_ahead(session, pinned)
     site = OpenSite(session.engine, pins=pinned, wheel_metadata=not pinned)
     with Gateway(site) as gateway:
         command = session.prepare(gateway)
-        if pinned:
+        if pinned and not any(entry.source is SourceKind.LOCAL for entry in session.requirements):
             command = command.followed_by([Option("--require-hashes")])
         status = session.run_shown(command, gateway, site.find_file)
     site.raise_crash()

@@ -21,6 +21,8 @@ from guard.managers.pip.config import configuration_options, load_configuration
 from guard.managers.pip.deciding import run_deciding
 from guard.managers.pip.inputs import judge_inputs
 from guard.managers.pip.installing import run_installation
+from guard.managers.pip.locking import run_locking
+from guard.managers.pip.pylock import load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files, parse_arguments
 from guard.managers.pip.session import Progress, Session
 from guard.managers.pip.target import (
@@ -109,6 +111,7 @@ def _run(
         command=command,
         target=target,
         files=files,
+        pylocks=tuple(load_pylock(value, pip_release=target.release) for value in files.pylocks),
         arguments=parse_arguments(typed.arguments, editables=typed.values("--editable")),
         upstream=upstream,
         engine=engine,
@@ -120,7 +123,9 @@ def _run(
     if not before.allowed:
         return before
     files.write_private_copies()
-    if kind is Kind.INSTALL and not files.hashes_enforced:
+    if kind is Kind.LOCK:
+        return run_locking(session, before)
+    if kind is Kind.INSTALL and not session.hashes_enforced:
         return run_installation(session, before)
     return run_deciding(session, before)
 

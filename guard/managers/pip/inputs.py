@@ -46,7 +46,7 @@ def judge_elsewhere(session: Session, item: PlanItem) -> Judged:
 def _concerns(session: Session, entry: RequirementEntry) -> bool:
     if entry.source is SourceKind.LOCAL:
         return False  # judged when its name and version are known
-    return entry.source is not SourceKind.REGISTRY or (session.files.hashes_enforced and not entry.digests)
+    return entry.source is not SourceKind.REGISTRY or (session.hashes_enforced and not entry.digests)
 
 
 def _facts(session: Session, entry: RequirementEntry) -> Facts:
@@ -59,7 +59,7 @@ def _facts(session: Session, entry: RequirementEntry) -> Facts:
         location=entry.location,
         pinned=entry.digests,
     )
-    return Facts(artifact=artifact, hashes_enforced=session.files.hashes_enforced)
+    return Facts(artifact=artifact, hashes_enforced=session.hashes_enforced)
 
 
 def _unreadable(line: UnreadableLine) -> Finding:

@@ -15,6 +15,7 @@ from guard.errors import MalformedInput
 from guard.gateway.server import Gateway
 from guard.managers.pip.command import PipCommand
 from guard.managers.pip.output import Addresses
+from guard.managers.pip.pylock import LoadedPylock
 from guard.managers.pip.replay import pip_environment, through_gateway
 from guard.managers.pip.requirements import RequirementEntry, RequirementFiles
 from guard.managers.pip.target import Target
@@ -43,6 +44,7 @@ class Session:
         command: the user's, with pip's configuration in front.
         target: the pip that is driven.
         files: the requirement and constraint files.
+        pylocks: the locks given to ``-r``.
         arguments: the typed requirements, classified.
         upstream: the indexes behind the gateway.
         engine: gathers and decides.
@@ -54,6 +56,7 @@ class Session:
     command: PipCommand
     target: Target
     files: RequirementFiles
+    pylocks: tuple[LoadedPylock, ...]
     arguments: tuple[RequirementEntry, ...]
     upstream: Upstream
     engine: Engine
@@ -64,7 +67,14 @@ class Session:
     @property
     def requirements(self) -> tuple[RequirementEntry, ...]:
         """Every requirement that the user named and that holds for the target, typed or in a file."""
-        return tuple(entry for entry in (*self.arguments, *self.files.requirements) if self.applies(entry.marker))
+        locked = (entry for lock in self.pylocks for entry in lock.entries)
+        named = (*self.arguments, *self.files.requirements, *locked)
+        return tuple(entry for entry in named if self.applies(entry.marker))
+
+    @property
+    def hashes_enforced(self) -> bool:
+        """Whether the input pins digests, so that it is the plan and everything in it must be pinned."""
+        return self.files.hashes_enforced or bool(self.pylocks)
 
     def applies(self, marker: str) -> bool:
         """Whether a marker holds in the target's environment; one that asks for an extra does not."""
@@ -88,7 +98,12 @@ class Session:
 
     def prepare(self, gateway: Gateway) -> PipCommand:
         """Return the user's command, reaching nothing but the gateway."""
-        return through_gateway(self.command, gateway, self.files.copies)
+        copies = dict(self.files.copies)
+        for number, lock in enumerate(self.pylocks):
+            folder = self._lock_folder(gateway, number)
+            folder.mkdir(mode=0o700)
+            copies[lock.value] = lock.write_copy(folder, gateway.url)
+        return through_gateway(self.command, gateway, copies)
 
     def environment(self, gateway: Gateway) -> dict[str, str]:
         """Return the environment for pip, reaching nothing but the gateway."""
@@ -106,7 +121,7 @@ class Session:
             find_links=self.upstream.find_links,
             find=find,
             folder=str(self.folder),
-            describe_files=self.files.describe,
+            describe_files=lambda text: self._describe_files(text, gateway),
         )
 
     def run_shown(self, command: PipCommand, gateway: Gateway, find: Callable[[str], IndexFile | None]) -> int:
@@ -123,6 +138,14 @@ class Session:
             if written is not None and written != "-":
                 _mend(Path(written), addresses)
         return status
+
+    def _lock_folder(self, gateway: Gateway, number: int) -> Path:
+        return self.folder / f"lock-{gateway.port}-{number}"
+
+    def _describe_files(self, text: str, gateway: Gateway) -> str:
+        for number, lock in enumerate(self.pylocks):
+            text = text.replace(str(self._lock_folder(gateway, number) / lock.path.name), str(lock.path))
+        return self.files.describe(text)
 
     def _applicable_name(self, requirement: str) -> str | None:
         try:

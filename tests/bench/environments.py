@@ -1,0 +1,133 @@
+"""Fresh environments to measure in, made cheaply, and the cost of one command."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PIP = "26.3"
+_GUARD = Path(sys.executable).with_name("guard")
+# What belongs to this process's own environment, or would let caches survive an empty home.
+_OWN_VARIABLES = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one command cost, and what it left.
+
+    Args:
+        wall_seconds: from start to end.
+        cpu_seconds: user and system time of the process and everything that it waited for.
+        installed: the distributions in the environment.
+    """
+
+    wall_seconds: float
+    cpu_seconds: float
+    installed: frozenset[str]
+
+
+class Bench:
+    """Runs commands in fresh environments.
+
+    The index is the one this machine is configured for: the caller's variables and the system-wide configuration hold
+    for both sides; the home folder, and with it the user's configuration and caches, is an empty one.
+
+    Args:
+        folder: an empty folder for everything.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._template = folder / "template"
+        _make_template(self._template, _download_pip(folder))
+
+    def run(self, argv: Sequence[str], *, keep_home: str | None = None) -> Cost:
+        """Run ``pip …`` or ``guard pip …`` in a fresh environment.
+
+        Args:
+            argv: the command line.
+            keep_home: name of a home folder that stays from run to run; a fresh one without.
+        """
+        root = Path(tempfile.mkdtemp(dir=self.folder))
+        home = self.folder / f"home-{keep_home}" if keep_home else root / "home"
+        home.mkdir(exist_ok=True)
+        environment = self._new_environment(root / "env")
+        try:
+            wall, cpu = _measure(argv, _environ(environment, home), cwd=home)
+            dist_infos = environment.glob("lib/python*/site-packages/*.dist-info")
+            return Cost(wall, cpu, frozenset(path.name for path in dist_infos))
+        finally:
+            shutil.rmtree(root)
+
+    def output_of(self, argv: Sequence[str]) -> bytes:
+        """Return what ``pip …`` prints in a fresh environment."""
+        root = Path(tempfile.mkdtemp(dir=self.folder))
+        environment = self._new_environment(root / "env")
+        return subprocess.run(argv, env=_environ(environment, root), check=True, capture_output=True).stdout
+
+    def _new_environment(self, path: Path) -> Path:
+        shutil.copytree(self._template, path, symlinks=True)
+        script = path / "bin" / "pip"
+        script.write_text(f"#!{path}/bin/python\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n")
+        script.chmod(0o755)
+        return path
+
+
+def write_locked_requirements(bench: Bench, requirements: Sequence[str], path: Path) -> None:
+    """Resolve requirements once and write what came out as a hashed requirements file."""
+    argv = ("pip", "install", "--dry-run", "--quiet", "--report", "-", *requirements)
+    planned = json.loads(bench.output_of(argv))["install"]
+    lines = [
+        f"{item['metadata']['name']}=={item['metadata']['version']}"
+        f" --hash=sha256:{item['download_info']['archive_info']['hashes']['sha256']}\n"
+        for item in planned
+    ]
+    path.write_text("".join(sorted(lines)))
+
+
+def _download_pip(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"pip=={_PIP}", "--dest", str(folder)]
+    subprocess.run(command, check=True)
+    return next(folder.glob("pip-*.whl"))
+
+
+def _make_template(path: Path, pip_wheel: Path) -> None:
+    """Make an environment with a compiled pip, as ``python -m venv`` leaves it."""
+    venv.create(path, with_pip=False, symlinks=True)
+    site_packages = next(path.glob("lib/python*/site-packages"))
+    with zipfile.ZipFile(pip_wheel) as wheel:
+        wheel.extractall(site_packages)
+    compileall.compile_dir(site_packages, quiet=2)
+
+
+def _environ(environment: Path, home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
+    path = os.pathsep.join([str(environment / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
+    return kept | {"PATH": path, "HOME": str(home), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def _measure(argv: Sequence[str], environ: dict[str, str], *, cwd: Path) -> tuple[float, float]:
+    command = [str(_GUARD), *argv[1:]] if argv[0] == "guard" else list(argv)
+    with tempfile.TemporaryFile() as output:
+        # pip is looked up on the new environment's PATH, not on this process's.
+        executable = shutil.which(command[0], path=environ["PATH"]) or command[0]
+        start = time.perf_counter()
+        process = subprocess.Popen([executable, *command[1:]], env=environ, cwd=cwd, stdout=output, stderr=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            output.seek(0)
+            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{output.read().decode()}")
+    return wall, usage.ru_utime + usage.ru_stime
