@@ -59,7 +59,7 @@ class Project:
         owner: the index that owns the name; ``None`` when only find-links locations have it.
         page: the owner's page.
         find_links: files of find-links locations.
-        other_indexes: URLs, credentials removed, of indexes that offer the name and have no file in common with the owner.
+        other_indexes: URLs, credentials removed, of indexes that offer the name and share no file with the owner.
         evidence_bearing: whether the owner's pages say which files have provenance, or a provenance-url is set.
         notes: what was not looked at, and why.
     """

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from guard.engine import NO_PINS, Outcome
+from guard.engine import NO_PINS, Outcome, Pins
 from guard.gateway.index import ClosedSite, Delivered, OpenSite
 from guard.gateway.server import Gateway
 from guard.managers.pip.inputs import judge_elsewhere
@@ -15,6 +15,7 @@ from guard.managers.pip.replay import bound_to_plan, resolving
 from guard.managers.pip.session import Session
 from guard.managers.process import run_quietly
 from guard.model import Finding, Judged
+from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 
 
@@ -90,7 +91,8 @@ def _decide(session: Session, resolved: _Resolution) -> tuple[list[Delivered], l
     session.progress.step(f"deciding {len(plan)} file{'' if len(plan) == 1 else 's'}")
     located = [(item, resolved.site.find(item.path) if item.kind is PlanKind.INDEX else None) for item in plan]
     files = [found for _, found in located if found is not None]
-    judged = session.engine.judge_all(((project, file, NO_PINS) for project, file in files), done=lambda _: None)
+    requests = ((project, file, _constraint_pins(session, project, file)) for project, file in files)
+    judged = session.engine.judge_all(requests, done=lambda _: None)
     decided = [Delivered(project, file, item) for (project, file), item in zip(files, judged, strict=True)]
     planned = {item.file for item in decided}
     built = [
@@ -100,6 +102,14 @@ def _decide(session: Session, resolved: _Resolution) -> tuple[list[Delivered], l
     ]
     others = tuple(judge_elsewhere(session, item) for item, found in located if found is None)
     return decided, built, others
+
+
+def _constraint_pins(session: Session, project: Project, file: IndexFile) -> Pins:
+    """Return the digests that the user's constraints accept for a file; pip may forget them beside the plan's own."""
+    for entry in session.files.pinned_constraints:
+        if entry.name == project.name and entry.exact_version in (None, file.version) and session.applies(entry.marker):
+            return Pins(digests=entry.digests, location=entry.location)
+    return NO_PINS
 
 
 def _install(
