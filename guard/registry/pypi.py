@@ -1,7 +1,8 @@
 """The client of Python package indexes: which index owns a name, what it lists, and its evidence.
 
 The first index that has a name owns it (no dependency confusion, CVE-2018-20225): pages of other indexes are never
-merged in, and an index that cannot be asked stops the search instead of handing the name to the next one.
+merged in, and an index that cannot be asked stops the search instead of handing the name to the next one. A public
+index yields a name to a private project of the same name, wherever it stands.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from guard import limits
 from guard.attest.availability import Flag, Outcome, is_request_needed
-from guard.constants import EVIDENCE_BEARING_INDEX_HOSTS, PYPI_HOST
+from guard.constants import EVIDENCE_BEARING_INDEX_HOSTS
 from guard.errors import ConfigInvalid, GuardError, MalformedInput, NotFound, Unavailable, malformed_input_boundary
 from guard.registry.credentials import origin_of, redact_url
 from guard.registry.find_links import FetchedPage, FindLinks
@@ -83,7 +84,7 @@ class IndexClient:
 
     Args:
         http: the HTTP layer.
-        indexes: in order of precedence; indexes on the public PyPI come last whatever their place.
+        indexes: in order of precedence.
         find_links: URLs, ``file://`` URLs, and paths of folders and files.
         provenance_url: where PEP 740 provenance lives, when the indexes do not serve it; credentials removed.
 
@@ -103,7 +104,7 @@ class IndexClient:
         for address in addresses:
             _require_secure(http, address)
         self._http = http
-        self._indexes = tuple(sorted(indexes, key=lambda index: origin_of(index.url).host == PYPI_HOST))
+        self._indexes = tuple(indexes)
         self._find_links = FindLinks(find_links, fetch_page=self._fetch_links)
         self._provenance_url = provenance_url.rstrip("/") if provenance_url else None
         self._projects: dict[str, Project | GuardError] = {}
@@ -216,14 +217,25 @@ class IndexClient:
         )
 
     def _find_owner(self, name: str) -> tuple[IndexSource | None, ProjectPage | None, Sequence[IndexSource]]:
-        """Return the index that owns a name, its page, and the indexes that come after it."""
+        """Return the index that owns a name, its page, and the other indexes that may have it, too.
+
+        The first index that has the name owns it, but for one case: a public index, where anybody may register a
+        name, yields it to a private one that has a project of its own under it, and not a mere copy of the public one.
+        """
+        public: tuple[IndexSource, ProjectPage] | None = None
+        seen: list[IndexSource] = []
         for position, index in enumerate(self._indexes):
             try:
                 page = self._fetch_page(index, name)
             except NotFound:
                 continue
-            return index, page, self._indexes[position + 1 :]
-        return None, None, ()
+            if not index.is_public and not (public and _is_copy(page, of=public[1])):
+                return index, page, (*seen, *self._indexes[position + 1 :])
+            public = public or (index, page)
+            seen.append(index)
+        if public is None:
+            return None, None, ()
+        return *public, [index for index in seen if index != public[0]]
 
     def _compare_others(
         self, name: str, page: ProjectPage, rest: Sequence[IndexSource]
@@ -295,6 +307,12 @@ class IndexClient:
 
 def _is_evidence_bearing_host(index: IndexSource | None) -> bool:
     return index is not None and origin_of(index.url).host in EVIDENCE_BEARING_INDEX_HOSTS
+
+
+def _is_copy(page: ProjectPage, *, of: ProjectPage) -> bool:
+    """Whether everything on a page stands, with the same digest, on another one."""
+    listed = {(file.filename, digest) for file in of.files for digest in file.digests}
+    return all(any((file.filename, digest) in listed for digest in file.digests) for file in page.files)
 
 
 def _is_another_project(other: ProjectPage, owner: ProjectPage) -> bool:

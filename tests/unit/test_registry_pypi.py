@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,13 +222,32 @@ def test_another_index_is_reported_when_it_has_no_file_in_common(
     assert project.notes == ()
 
 
-def test_the_public_index_comes_last(first: Server, second: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pypi, "PYPI_HOST", "localhost")
-    first.on("/simple/six/", page(WHEEL))
-    second.on("/simple/six/", page(WHEEL))
-    public = IndexSource(f"http://localhost:{first.host.partition(':')[2]}/simple", is_public=True)
+@pytest.mark.parametrize(
+    ("public_files", "private_files", "private_owns"),
+    [
+        (["six-99.0.tar.gz"], ["six-1.0.tar.gz"], True),
+        (["six-1.0.tar.gz", "six-99.0.tar.gz"], ["six-1.0.tar.gz", "six-1.0.post1.tar.gz"], True),
+        (["six-1.0.tar.gz", "six-2.0.tar.gz"], ["six-1.0.tar.gz"], False),
+        (["six-1.0.tar.gz"], [], False),
+    ],
+    ids=["a squatted name", "a private build beside copies", "a partial mirror", "an empty page"],
+)
+def test_a_public_index_yields_a_name_to_a_private_project(
+    public_files: list[str], private_files: list[str], private_owns: bool, first: Server, second: Server
+) -> None:
+    first.on("/simple/six/", page(*public_files))
+    second.on("/simple/six/", page(*private_files))
+    public = replace(source(first), is_public=True)
     client = IndexClient(client_for_tests(), [public, source(second)])
-    assert client.fetch_project("six").owner == source(second)
+    assert client.fetch_project("six").owner == (source(second) if private_owns else public)
+
+
+def test_a_private_index_that_fails_does_not_leave_the_name_to_the_public_one(first: Server, second: Server) -> None:
+    first.on("/simple/six/", page(WHEEL))
+    second.on("/simple/six/", Reply(403))
+    client = IndexClient(client_for_tests(), [replace(source(first), is_public=True), source(second)])
+    with pytest.raises(Unavailable):
+        client.fetch_project("six")
 
 
 def test_a_name_that_nobody_has_is_not_found(first: Server, second: Server) -> None:
