@@ -78,6 +78,12 @@ class App:
         return Path(self.environ.get("HOME") or Path.home())
 
     @property
+    def project(self) -> Path:
+        """Root of the project: the repository around the working directory, else the working directory."""
+        folders = (self.cwd, *self.cwd.parents)
+        return next((folder for folder in folders if (folder / ".git").exists()), self.cwd)
+
+    @property
     def console(self) -> Console:
         """Where guard's own words go: stderr, so that stdout stays the tool's."""
         forced = {"always": True, "never": False}.get(self.options.color)

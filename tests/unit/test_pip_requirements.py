@@ -95,8 +95,10 @@ def test_a_requirement_knows_its_line() -> None:
         ("./package", SourceKind.LOCAL, "./package"),
         ("-e package/", SourceKind.LOCAL, "package/"),
         ("./package[extra]", SourceKind.LOCAL, "./package"),
-        ("./missing", SourceKind.PATH, "./missing"),
-        ("./foo-1.0-py3-none-any.whl", SourceKind.PATH, "./foo-1.0-py3-none-any.whl"),
+        ("./missing", SourceKind.LOCAL, "./missing"),
+        ("./foo-1.0-py3-none-any.whl", SourceKind.LOCAL, "./foo-1.0-py3-none-any.whl"),
+        ("./../outside", SourceKind.PATH, "./../outside"),
+        ("-e ../outside", SourceKind.PATH, "../outside"),
         ("file:///missing/foo.tar.gz", SourceKind.PATH, "/missing/foo.tar.gz"),
     ],
 )
@@ -107,11 +109,11 @@ def test_a_source_is_classified(text: str, source: SourceKind, origin: str | Non
     assert (entry.source, entry.origin) == (source, origin)
 
 
-def test_names_too_long_for_a_file_are_no_folders() -> None:
+def test_names_too_long_for_a_file_are_read() -> None:
     name = "n" * 4000
     write(a=f"./{name}\n-f {name}")
     files = load("a.txt")
-    assert files.requirements[0].source is SourceKind.PATH
+    assert files.requirements[0].origin == f"./{name}"
     assert files.index.find_links == (name,)
 
 
@@ -433,11 +435,13 @@ def test_a_pylock_is_known_by_its_name(value: str, *, expected: bool) -> None:
 
 def test_what_was_typed_is_classified() -> None:
     Path("package").mkdir()
-    entries = parse_arguments(["six>=1", "", "./package", "https://x/y.zip"], editables=["package"])
+    typed = ["six>=1", "", "./package", "https://x/y.zip", "../outside/foo-1.0-py3-none-any.whl"]
+    entries = parse_arguments(typed, editables=["package"])
     assert [(entry.name, entry.source, entry.editable, entry.location) for entry in entries] == [
         ("six", SourceKind.REGISTRY, False, None),
         (None, SourceKind.LOCAL, False, None),
         (None, SourceKind.URL, False, None),
+        ("foo", SourceKind.LOCAL, False, None),
         (None, SourceKind.LOCAL, True, None),
     ]
 

@@ -141,6 +141,7 @@ def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles
         build_constraints=command.values("--build-constraint"),
         environ=app.environ,
         folder=folder,
+        project=app.project,
         fetch=fetch,
     )
 

@@ -44,6 +44,7 @@ _FRAGMENT_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "
 _PYLOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml(\[[^\]]*\])?")
 
 Fetch = Callable[[str], bytes]
+Owns = Callable[[str], bool]  # whether a path is the user's own: typed by the user, or inside the project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +203,7 @@ def load_requirement_files(
     build_constraints: Sequence[str] = (),
     environ: Mapping[str, str],
     folder: Path,
+    project: Path = Path(),
     fetch: Fetch | None = None,
 ) -> RequirementFiles:
     """Read all files of one command and what they include.
@@ -212,6 +214,7 @@ def load_requirement_files(
         build_constraints: values of ``--build-constraint``.
         environ: for ``${NAME}`` in the files.
         folder: private folder for the copies. Nothing is written yet.
+        project: root of the user's project: paths inside it are the user's own code.
         fetch: gets the bytes of an http(s) URL.
 
     Raises:
@@ -219,7 +222,7 @@ def load_requirement_files(
         MalformedInput: a file is not text, or a digest in it is not one.
         Refused: a file at an http(s) URL, and nothing to fetch it with.
     """
-    reader = _Reader(environ=environ, fetch=fetch)
+    reader = _Reader(environ=environ, project=project, fetch=fetch)
     pylocks = tuple(value for value in requirements if is_pylock(value))
     named = [value for value in requirements if value not in pylocks]
     # pip reads constraints first (`RequirementCommand.get_requirements`), so they have the weaker word on indexes.
@@ -263,7 +266,7 @@ def parse_arguments(arguments: Sequence[str], *, editables: Sequence[str] = ()) 
             line = parse_requirement(text, editable=editable)
         except MalformedLockfile as error:
             raise UsageError(f"{redact_url(text)!r}: {error.message}") from error
-        entries.append(_entry(line, constraint=False, location=None, is_own=True))
+        entries.append(_entry(line, constraint=False, location=None, owns=lambda _: True))
     return tuple(entries)
 
 
@@ -274,6 +277,12 @@ class _Gathered:
     index: IndexSettings = field(default_factory=IndexSettings)
     found: dict[tuple[str, int, bool], RequirementEntry] = field(default_factory=dict)
     hashes_enforced: bool = False
+    project: Path = Path()
+
+    def _owner_of(self, document: _Document) -> Owns:
+        if _is_web(document.source):
+            return lambda _: False
+        return lambda path: _is_inside(path, self.project)
 
     def entries(self, *, constraint: bool) -> tuple[RequirementEntry, ...]:
         return tuple(entry for entry in self.found.values() if entry.constraint is constraint)
@@ -281,8 +290,9 @@ class _Gathered:
     def take_entry(self, document: _Document, line: RequirementLine, *, constraint: bool) -> None:
         key = (document.source, line.line, constraint)
         if key not in self.found:
-            is_own = not _is_web(document.source)
-            self.found[key] = _entry(line, constraint=constraint, location=document.location(line), is_own=is_own)
+            self.found[key] = _entry(
+                line, constraint=constraint, location=document.location(line), owns=self._owner_of(document)
+            )
         self.hashes_enforced |= bool(line.hashes)
 
     def take_options(self, document: _Document, line: RequirementLine) -> None:
@@ -307,13 +317,13 @@ class _Gathered:
 class _Reader:
     """Reads each file once and walks the includes in pip's order."""
 
-    def __init__(self, *, environ: Mapping[str, str], fetch: Fetch | None) -> None:
+    def __init__(self, *, environ: Mapping[str, str], project: Path, fetch: Fetch | None) -> None:
         self._environ = environ
         self._fetch = fetch
         self._inclusions = 0
         self.documents: dict[str, _Document] = {}
-        self.main = _Gathered()
-        self.build = _Gathered()
+        self.main = _Gathered(project=project)
+        self.build = _Gathered(project=project)
 
     def walk(
         self, source: str, gathered: _Gathered, *, constraint: bool, inside: tuple[str, ...] = (), place: str = ""
@@ -385,6 +395,13 @@ class _Reader:
             raise ConfigInvalid(f"{place + ': ' if place else ''}cannot read {source}: {reason}") from error
 
 
+def _is_inside(path: str, folder: Path) -> bool:
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError):  # no path at all
+        return False
+
+
 def _is_web(source: str) -> bool:
     return source.partition(":")[0].lower() in _WEB_SCHEMES
 
@@ -421,12 +438,12 @@ def _find_links(source: str, link: str) -> str:
     return beside if os.path.exists(beside) else link  # noqa: PTH110 - `Path.exists` raises for names that are too long
 
 
-def _entry(line: RequirementLine, *, constraint: bool, location: Location | None, is_own: bool) -> RequirementEntry:
+def _entry(line: RequirementLine, *, constraint: bool, location: Location | None, owns: Owns) -> RequirementEntry:
     try:
         digests = tuple(Digest.from_text(text) for text in (*line.hashes, *_fragment_digests(line.url)))
     except MalformedInput as error:
         raise MalformedInput(f"{location}: {error.message}" if location else error.message) from error
-    source, origin = _classify(line, digests, is_own=is_own)
+    source, origin = _classify(line, digests, owns)
     return RequirementEntry(
         name=line.name,
         specifier=line.specifier,
@@ -449,13 +466,11 @@ def _fragment_digests(url: str | None) -> Iterator[str]:
             yield part
 
 
-def _classify(line: RequirementLine, digests: tuple[Digest, ...], *, is_own: bool) -> tuple[SourceKind, str | None]:
-    """Say where a requirement is to be taken from; a directory that the user names is the user's own code."""
+def _classify(line: RequirementLine, digests: tuple[Digest, ...], owns: Owns) -> tuple[SourceKind, str | None]:
+    """Say where a requirement is to be taken from."""
     if line.path is not None or (line.url is not None and line.url.lower().startswith("file:")):
         path = line.path if line.path is not None else _path_of_url(line.url or "")
-        # `Path.is_dir` raises for a name that is too long.
-        is_folder = os.path.isdir(path)  # noqa: PTH112
-        return (SourceKind.LOCAL if is_own and is_folder else SourceKind.PATH), path
+        return (SourceKind.LOCAL if owns(path) else SourceKind.PATH), path
     if line.url is None:
         return SourceKind.REGISTRY, None
     system, plus, _ = line.url.partition("://")[0].lower().partition("+")
