@@ -15,7 +15,7 @@ from rich.status import Status
 from guard import limits
 from guard.app import App
 from guard.engine import Engine, Outcome
-from guard.errors import Refused, UsageError
+from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
 from guard.managers.pip.config import configuration_options, load_configuration
 from guard.managers.pip.deciding import run_deciding
@@ -61,13 +61,15 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
     try:
         typed = parse_command(arguments)
     except Refused as error:
-        finding = Finding(rule=RuleId(error.rule), level=Level.BLOCK, message=error.message, next=error.hint)
-        return app.conclude(Outcome(findings=(finding,)), command=("pip", *arguments))
+        return app.conclude(_refusal(error), command=("pip", *arguments))
     target = _find_target(app, typed)
     policy = app.load_policy()
     trust_root = app.load_trust_root(policy)
     with ExitStack() as stack:
-        outcome = _run(app, kind, typed, target, policy, trust_root, stack)
+        try:
+            outcome = _run(app, kind, typed, target, policy, trust_root, stack)
+        except (Refused, MalformedInput, Unavailable) as error:
+            outcome = _refusal(error)
     return app.conclude(
         outcome,
         command=("pip", *arguments),
@@ -75,6 +77,18 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
         policy=policy,
         trust_root=trust_root,
     )
+
+
+def _refusal(error: Refused | MalformedInput | Unavailable) -> Outcome:
+    """Return what a run came to whose input could not be judged at all."""
+    match error:
+        case Refused():
+            rule, level = RuleId(error.rule), Level.BLOCK
+        case Unavailable():
+            rule, level = RuleId.REGISTRY_UNAVAILABLE, Level.UNDECIDED
+        case MalformedInput():
+            rule, level = RuleId.LOCK_ENTRY_UNREADABLE, Level.BLOCK
+    return Outcome(findings=(Finding(rule=rule, level=level, message=error.message, next=error.hint),))
 
 
 def _run(
