@@ -17,7 +17,7 @@ from guard.app import App
 from guard.engine import Engine, Outcome
 from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
-from guard.managers.pip.config import configuration_options, load_configuration
+from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
 from guard.managers.pip.deciding import run_deciding
 from guard.managers.pip.inputs import judge_inputs
 from guard.managers.pip.installing import run_installation
@@ -26,7 +26,6 @@ from guard.managers.pip.pylock import load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files, parse_arguments
 from guard.managers.pip.session import Progress, Session
 from guard.managers.pip.target import (
-    PipCommandLine,
     Target,
     command_of_python,
     find_pip,
@@ -54,20 +53,19 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
     Returns:
         guard's exit status where it refuses or could not decide, else pip's own.
     """
-    kind = classify(arguments)
-    if kind is Kind.PASS_THROUGH:
+    if classify(arguments) is Kind.PASS_THROUGH:
         pip = find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
         os.execv(pip.interpreter, [*pip.argv, *arguments])  # noqa: S606 - the user's own pip
     try:
         typed = parse_command(arguments)
     except Refused as error:
         return app.conclude(_refusal(error), command=("pip", *arguments))
-    target = _find_target(app, typed)
+    target, configured = _find_target(app, typed)
     policy = app.load_policy()
     trust_root = app.load_trust_root(policy)
     with ExitStack() as stack:
         try:
-            outcome = _run(app, kind, typed, target, policy, trust_root, stack)
+            outcome = _run(app, typed, configured, target, policy, trust_root, stack)
         except (Refused, MalformedInput, Unavailable) as error:
             outcome = _refusal(error)
     return app.conclude(
@@ -92,22 +90,20 @@ def _refusal(error: Refused | MalformedInput | Unavailable) -> Outcome:
 
 
 def _run(
-    app: App, kind: Kind, typed: PipCommand, target: Target, policy: Policy, trust_root: TrustRoot, stack: ExitStack
+    app: App,
+    typed: PipCommand,
+    configured: PipCommand,
+    target: Target,
+    policy: Policy,
+    trust_root: TrustRoot,
+    stack: ExitStack,
 ) -> Outcome:
     folder = stack.enter_context(app.runs.new())
-    configuration = load_configuration(
-        environ=app.environ,
-        prefix=Path(target.prefix),
-        command=typed.command,
-        isolated=typed.isolated,
-        platform=sys.platform,
-    )
-    options = configuration_options(configuration, typed.command, pip_version=target.release)
-    command = typed.preceded_by(options)
+    command = typed.preceded_by(configured.options)
     files = _load_files(app, command, folder)
     upstream = make_upstream(
         typed=typed,
-        configured=replace(typed, options=options, arguments=()),
+        configured=configured,
         files=files.index,
         anchors=policy.anchors,
         environ=app.environ,
@@ -126,7 +122,7 @@ def _run(
         target=target,
         files=files,
         pylocks=tuple(load_pylock(value, pip_release=target.release) for value in files.pylocks),
-        arguments=parse_arguments(typed.arguments, editables=typed.values("--editable")),
+        arguments=parse_arguments(typed.arguments, editables=command.values("--editable")),
         upstream=upstream,
         engine=engine,
         environ=app.environ,
@@ -137,9 +133,9 @@ def _run(
     if not before.allowed:
         return before
     files.write_private_copies()
-    if kind is Kind.LOCK:
+    if typed.command == Kind.LOCK:
         return run_locking(session, before)
-    if kind is Kind.INSTALL and not session.hashes_enforced:
+    if typed.command == Kind.INSTALL and not session.hashes_enforced:
         return run_installation(session, before)
     return run_deciding(session, before)
 
@@ -160,28 +156,41 @@ def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles
     )
 
 
-def _find_target(app: App, typed: PipCommand) -> Target:
-    """Return the pip to drive: of pip's own ``--python``, else the first on PATH.
+def _find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
+    """Return the pip to drive, of pip's own ``--python`` or the first on PATH, and the options that configure it.
 
     Raises:
         UsageError: it would change the environment that guard runs from.
     """
     python = typed.last("--python")
-    line: PipCommandLine = (
-        command_of_python(python)
-        if python is not None
-        else find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
-    )
-    target = probe_target(line, app.environ)
+    line = find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV")) if python is None else None
+    target = probe_target(line or command_of_python(python or ""), app.environ)
+    configuration = _load_configuration(app, typed, target)
+    if python is None and configuration.python is not None:
+        target = probe_target(command_of_python(configuration.python), app.environ)
+        configuration = _load_configuration(app, typed, target)
+    options = configuration_options(configuration, typed.command, pip_version=target.release)
+    configured = replace(typed, options=options, arguments=())
     if app.options.verbose:
         app.console.print(f"guard: pip {target.version} of {target.prefix}", markup=False)
-    changes = typed.command == "install" and not any(typed.has(option) for option in _ELSEWHERE)
+    elsewhere = any(typed.has(option) or configured.has(option) for option in _ELSEWHERE)
+    changes = typed.command == Kind.INSTALL and not elsewhere
     if changes and is_own_environment(target) and not app.options.same_environment:
         raise UsageError(
             f"{target.prefix} is the environment that guard itself runs from",
             hint="activate the project's environment, or give guard one of its own: pipx install provenance-guard",
         )
-    return target
+    return target, configured
+
+
+def _load_configuration(app: App, typed: PipCommand, target: Target) -> PipConfiguration:
+    return load_configuration(
+        environ=app.environ,
+        prefix=Path(target.prefix),
+        command=typed.command,
+        isolated=typed.isolated,
+        platform=sys.platform,
+    )
 
 
 def _path(app: App) -> str:

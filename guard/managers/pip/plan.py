@@ -12,6 +12,10 @@ from packaging.utils import canonicalize_name
 
 from guard.errors import MalformedInput, malformed_input_boundary
 
+# "0" is pip 22.2's and 22.3's word for the same format before it was declared stable (pip documentation, "Installation
+# Report"; pip's news of 23.0).
+_REPORT_VERSIONS = frozenset({"0", "1"})
+
 
 class PlanKind(enum.Enum):
     """Where pip would take a planned item from."""
@@ -48,7 +52,7 @@ def parse_installation_report(data: bytes, *, gateway_url: str) -> tuple[PlanIte
     """Parse the JSON that ``pip install --report`` writes.
 
     Args:
-        data: the report (installation report, version 1; pip documentation, "Installation Report").
+        data: the report (installation report, version 0 or 1; pip documentation, "Installation Report").
         gateway_url: address of the gateway that pip resolved through.
 
     Raises:
@@ -56,7 +60,7 @@ def parse_installation_report(data: bytes, *, gateway_url: str) -> tuple[PlanIte
     """
     with malformed_input_boundary("pip's installation report"):
         report = json.loads(data)
-        if report["version"] != "1":
+        if report["version"] not in _REPORT_VERSIONS:
             raise MalformedInput(f"version {report['version']!r} is not known", context="pip's installation report")
         items = tuple(_parse_item(entry, gateway_url) for entry in report["install"])
     if len({item.name for item in items}) != len(items):

@@ -10,7 +10,7 @@ from guard import limits
 from guard.gateway.index import Delivered
 from guard.gateway.server import Gateway
 from guard.managers.pip.command import Option, PipCommand
-from guard.managers.pip.options import Treatment, names_treated
+from guard.managers.pip.options import OPTIONS, Treatment, names_treated
 from guard.managers.pip.target import Target
 from guard.store.files import StoredFile
 
@@ -18,6 +18,7 @@ from guard.store.files import StoredFile
 # command line.
 _FIRST_WITH_HASHED_CONSTRAINTS = (26, 1)
 
+_OPTION_NAMES = frozenset(name for spec in OPTIONS for name in spec.names)
 _FILE_OPTIONS = ("--requirement", "--constraint", "--build-constraint")
 
 
@@ -81,7 +82,9 @@ def bound_to_plan(
     return bound.followed_by([Option("--require-hashes")]), "pip-hash"
 
 
-def pip_environment(environ: Mapping[str, str], gateway: Gateway, folder: Path) -> dict[str, str]:
+def pip_environment(
+    environ: Mapping[str, str], gateway: Gateway, folder: Path, *, named: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """Return the environment for pip: the user's, without anything that could lead past the gateway.
 
     ``PIP_INDEX_URL`` and ``PIP_PROXY`` are for a pip that a build backend starts by itself: it finds the gateway, too.
@@ -90,11 +93,13 @@ def pip_environment(environ: Mapping[str, str], gateway: Gateway, folder: Path) 
         environ: the user's environment.
         gateway: the index and proxy to use.
         folder: private folder of the run.
+        named: variables that requirement files mention; they stay, unless they are settings of pip's.
     """
     netrc = folder / f"netrc-{gateway.port}"
     netrc.touch(mode=0o600)
     netrc.write_text(gateway.netrc)
-    kept = {name: value for name, value in environ.items() if not _leads_past(name)}
+    mentioned = {name for name in named if not _is_setting(name)}
+    kept = {name: value for name, value in environ.items() if name in mentioned or not _leads_past(name)}
     return kept | {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_INDEX_URL": f"{gateway.url}/simple",
@@ -109,6 +114,11 @@ def pip_environment(environ: Mapping[str, str], gateway: Gateway, folder: Path) 
 def _leads_past(name: str) -> bool:
     # requests lets the environment's proxies win over the one that pip was given on its command line.
     return name.upper().startswith("PIP_") or name.lower().endswith("_proxy") or name == "NETRC"
+
+
+def _is_setting(name: str) -> bool:
+    option = "--" + name.removeprefix("PIP_").lower().replace("_", "-")
+    return name.lower().endswith("_proxy") or name in ("NETRC", "PIP_CONFIG_FILE") or option in _OPTION_NAMES
 
 
 def _constraint(item: Delivered, stored: StoredFile, *, with_hashes: bool) -> str:

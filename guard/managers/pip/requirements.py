@@ -38,6 +38,7 @@ _INDEX_OPTIONS = frozenset({"--index-url", "--extra-index-url", "--find-links", 
 _BLANKED_OPTIONS = _INDEX_OPTIONS | {"--no-require-hashes"}
 _WEB_SCHEMES = frozenset({"http", "https"})
 _EXACT = re.compile(r"\s*={2,3}\s*(?P<version>[^\s,*]+)\s*")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PINNABLE_SYSTEMS = frozenset({"git", "hg"})
 _FRAGMENT_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
@@ -156,6 +157,12 @@ class RequirementFiles:
     copies: Mapping[str, str] = field(default_factory=dict)
     originals: Mapping[str, str] = field(default_factory=dict)
     _documents: Mapping[str, _Document] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names of the environment variables that the files mention, which pip will want to replace in the copies."""
+        lines = (line.text for document in self._documents.values() for line in document.parsed.lines)
+        return frozenset(name for text in lines for name in _VARIABLE.findall(text))
 
     @property
     def pinned_constraints(self) -> tuple[RequirementEntry, ...]:

@@ -74,7 +74,7 @@ class Session:
     @property
     def hashes_enforced(self) -> bool:
         """Whether the input pins digests, so that it is the plan and everything in it must be pinned."""
-        return self.files.hashes_enforced or bool(self.pylocks)
+        return self.files.hashes_enforced or bool(self.pylocks) or self.command.has("--require-hashes")
 
     def applies(self, marker: str) -> bool:
         """Whether a marker holds in the target's environment; one that asks for an extra does not."""
@@ -107,7 +107,7 @@ class Session:
 
     def environment(self, gateway: Gateway) -> dict[str, str]:
         """Return the environment for pip, reaching nothing but the gateway."""
-        return pip_environment(self.environ, gateway, self.folder)
+        return pip_environment(self.environ, gateway, self.folder, named=self.files.variables)
 
     def argv(self, command: PipCommand) -> list[str]:
         """Return the process arguments that run a command with the user's pip."""
