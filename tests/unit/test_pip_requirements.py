@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from guard.errors import ConfigInvalid, MalformedInput, Refused, UsageError
+from guard.managers.pip.entries import parse_arguments
 from guard.managers.pip.requirements import (
     IndexSettings,
     RequirementFiles,
     is_pylock,
     load_requirement_files,
-    parse_arguments,
 )
 from guard.model import Digest, RuleId, SourceKind
 from guard_lockfiles.requirements import parse_requirements

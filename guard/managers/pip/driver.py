@@ -19,11 +19,12 @@ from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
 from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
 from guard.managers.pip.deciding import run_deciding
+from guard.managers.pip.entries import parse_arguments
 from guard.managers.pip.inputs import judge_inputs
 from guard.managers.pip.installing import run_installation
 from guard.managers.pip.locking import run_locking
 from guard.managers.pip.pylock import load_pylock
-from guard.managers.pip.requirements import RequirementFiles, load_requirement_files, parse_arguments
+from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
 from guard.managers.pip.session import Progress, Session
 from guard.managers.pip.target import (
     Target,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from guard.engine import Outcome
 from guard.errors import MalformedInput
+from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.plan import PlanItem, PlanKind
-from guard.managers.pip.requirements import RequirementEntry, UnreadableLine
+from guard.managers.pip.requirements import UnreadableLine
 from guard.managers.pip.session import Session
 from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, Judged, Level, RuleId, SourceKind
 from guard.registry.credentials import redact_url

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from guard import limits
 from guard.errors import ConfigInvalid, MalformedInput, Refused, malformed_input_boundary
-from guard.managers.pip.requirements import RequirementEntry
+from guard.managers.pip.entries import RequirementEntry
 from guard.model import Digest, Location, RuleId, SourceKind
 from guard.registry.credentials import redact_url
 

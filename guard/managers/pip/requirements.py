@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
 
-from packaging.version import InvalidVersion, Version
 from typing_extensions import assert_never
 
 from guard import limits
-from guard.errors import ConfigInvalid, MalformedInput, Refused, UsageError
-from guard.model import Digest, Location, RuleId, SourceKind
+from guard.errors import ConfigInvalid, MalformedInput, Refused
+from guard.managers.pip.entries import Owns, RequirementEntry, entry_of, path_of_url
+from guard.model import Location, RuleId
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.requirements import (
@@ -29,7 +28,6 @@ from guard_lockfiles.requirements import (
     LineOption,
     RequirementLine,
     RequirementsFile,
-    parse_requirement,
     parse_requirements,
 )
 
@@ -37,15 +35,10 @@ _INCLUSIONS_MAX_COUNT = 1000  # two files that include the next one twice, 32 de
 _INDEX_OPTIONS = frozenset({"--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index"})
 _BLANKED_OPTIONS = _INDEX_OPTIONS | {"--no-require-hashes"}
 _WEB_SCHEMES = frozenset({"http", "https"})
-_EXACT = re.compile(r"\s*={2,3}\s*(?P<version>[^\s,*]+)\s*")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_PINNABLE_SYSTEMS = frozenset({"git", "hg"})
-_FRAGMENT_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
 _PYLOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml(\[[^\]]*\])?")
 
 Fetch = Callable[[str], bytes]
-Owns = Callable[[str], bool]  # whether a path is the user's own: typed by the user, or inside the project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,44 +58,6 @@ class IndexSettings:
     find_links: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
     no_index: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementEntry:
-    """One requirement or constraint.
-
-    Args:
-        name: of the project, normalised, where it is said.
-        specifier: of the version, as PEP 440 writes it.
-        extras: sorted.
-        marker: of the environment, or the empty string.
-        source: where it is to be taken from.
-        origin: the URL, credentials removed, or the path of a source that is not an index.
-        digests: those that are accepted; empty when it pins none.
-        editable: whether it is to be installed in place.
-        constraint: whether it only limits a choice.
-        location: the line that says it; ``None`` on the command line.
-    """
-
-    name: str | None
-    specifier: str = ""
-    extras: tuple[str, ...] = ()
-    marker: str = ""
-    source: SourceKind = SourceKind.REGISTRY
-    origin: str | None = None
-    digests: tuple[Digest, ...] = ()
-    editable: bool = False
-    constraint: bool = False
-    location: Location | None = None
-
-    @property
-    def exact_version(self) -> str | None:
-        """The one version that the specifier allows (``==1.0``), normalised; ``None`` when it allows several."""
-        match = _EXACT.fullmatch(self.specifier)
-        try:
-            return str(Version(match["version"])) if match else None
-        except InvalidVersion:
-            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,28 +210,6 @@ def load_requirement_files(
     )
 
 
-def parse_arguments(arguments: Sequence[str], *, editables: Sequence[str] = ()) -> tuple[RequirementEntry, ...]:
-    """Classify what was typed.
-
-    Args:
-        arguments: requirements.
-        editables: values of ``-e``.
-
-    Raises:
-        UsageError: pip could not read it either.
-        MalformedInput: a digest in a URL is not one.
-    """
-    typed = [(text, False) for text in arguments if text.strip()] + [(text, True) for text in editables]
-    entries = []
-    for text, editable in typed:
-        try:
-            line = parse_requirement(text, editable=editable)
-        except MalformedLockfile as error:
-            raise UsageError(f"{redact_url(text)!r}: {error.message}") from error
-        entries.append(_entry(line, constraint=False, location=None, owns=lambda _: True))
-    return tuple(entries)
-
-
 @dataclass(slots=True)
 class _Gathered:
     """What the files say so far; ``found`` is keyed by place, because a file may be included twice."""
@@ -297,7 +230,7 @@ class _Gathered:
     def take_entry(self, document: _Document, line: RequirementLine, *, constraint: bool) -> None:
         key = (document.source, line.line, constraint)
         if key not in self.found:
-            self.found[key] = _entry(
+            self.found[key] = entry_of(
                 line, constraint=constraint, location=document.location(line), owns=self._owner_of(document)
             )
         self.hashes_enforced |= bool(line.hashes)
@@ -429,13 +362,9 @@ def _source_of(value: str, *, including: str = "") -> str:
         is_foreign = True
     if is_foreign:
         raise ConfigInvalid(f"cannot read {redact_url(value)}: not a file of this machine")
-    path = _path_of_url(value) if value.lower().startswith("file:") else value
+    path = path_of_url(value) if value.lower().startswith("file:") else value
     # pip opens what was typed as it stands, and makes an included path absolute, which takes `..` out.
     return os.path.normpath(Path(including).parent / path) if including else path
-
-
-def _path_of_url(url: str) -> str:
-    return url2pathname(urlsplit(url).path)
 
 
 def _find_links(source: str, link: str) -> str:
@@ -443,50 +372,6 @@ def _find_links(source: str, link: str) -> str:
         return link
     beside = str(Path(source).absolute().parent / link)
     return beside if os.path.exists(beside) else link  # noqa: PTH110 - `Path.exists` raises for names that are too long
-
-
-def _entry(line: RequirementLine, *, constraint: bool, location: Location | None, owns: Owns) -> RequirementEntry:
-    try:
-        digests = tuple(Digest.from_text(text) for text in (*line.hashes, *_fragment_digests(line.url)))
-    except MalformedInput as error:
-        raise MalformedInput(f"{location}: {error.message}" if location else error.message) from error
-    source, origin = _classify(line, digests, owns)
-    return RequirementEntry(
-        name=line.name,
-        specifier=line.specifier,
-        extras=line.extras,
-        marker=line.marker,
-        source=source,
-        origin=origin,
-        digests=digests,
-        editable=line.kind is LineKind.EDITABLE,
-        constraint=constraint,
-        location=location,
-    )
-
-
-def _fragment_digests(url: str | None) -> Iterator[str]:
-    """Yield the digests that a URL's fragment states (PEP 503, in pip's reading: among ``&``-separated parts)."""
-    fragment = (url or "").partition("#")[2]
-    for part in fragment.split("&"):
-        if part.partition("=")[0] in _FRAGMENT_ALGORITHMS:
-            yield part
-
-
-def _classify(line: RequirementLine, digests: tuple[Digest, ...], owns: Owns) -> tuple[SourceKind, str | None]:
-    """Say where a requirement is to be taken from."""
-    if line.path is not None or (line.url is not None and line.url.lower().startswith("file:")):
-        path = line.path if line.path is not None else _path_of_url(line.url or "")
-        return (SourceKind.LOCAL if owns(path) else SourceKind.PATH), path
-    if line.url is None:
-        return SourceKind.REGISTRY, None
-    system, plus, _ = line.url.partition("://")[0].lower().partition("+")
-    if plus:
-        reference = urlsplit(line.url).path.rpartition("@")[2]
-        is_pinned = system in _PINNABLE_SYSTEMS and _COMMIT.fullmatch(reference)
-        return (SourceKind.VCS_PINNED if is_pinned else SourceKind.VCS), redact_url(line.url)
-    is_hashed = any(digest.is_strong for digest in digests)
-    return (SourceKind.URL_HASHED if is_hashed else SourceKind.URL), redact_url(line.url)
 
 
 def _copy_name(number: int, source: str) -> str:

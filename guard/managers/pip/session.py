@@ -14,10 +14,11 @@ from guard.engine import Engine
 from guard.errors import MalformedInput
 from guard.gateway.server import Gateway
 from guard.managers.pip.command import PipCommand
+from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.output import Addresses
 from guard.managers.pip.pylock import LoadedPylock
 from guard.managers.pip.replay import pip_environment, through_gateway
-from guard.managers.pip.requirements import RequirementEntry, RequirementFiles
+from guard.managers.pip.requirements import RequirementFiles
 from guard.managers.pip.target import Target
 from guard.managers.pip.upstream import Upstream
 from guard.managers.process import run_relayed
