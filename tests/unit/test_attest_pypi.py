@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.attest.pypi import verify_attestation, verify_provenance
@@ -308,7 +308,6 @@ def test_single_attestation_malformed(data: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100)
 def test_any_bytes_are_invalid_evidence(data: bytes) -> None:
     assert only(verify(data)).state is INVALID
 
@@ -332,7 +331,6 @@ PLACES = places(GOOD)
 
 
 @given(path=st.sampled_from(PLACES), value=JSON_VALUES)
-@settings(max_examples=100, deadline=None)
 def test_no_member_put_in_another_changes_who_signed_what(path: tuple[Any, ...], value: object) -> None:
     document: Any = json.loads(json.dumps(GOOD))
     parent = document

@@ -6,7 +6,7 @@ import codecs
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guard_lockfiles.errors import MalformedLockfile
@@ -347,13 +347,11 @@ def assert_all_accounted_for(data: bytes) -> None:
             assert line.options
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(_PIECES, max_size=25).map("".join))
 def test_every_line_is_accounted_for(text: str) -> None:
     assert_all_accounted_for(text.encode())
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_parse_or_are_malformed(data: bytes) -> None:
     assert_all_accounted_for(data)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guard.errors import GuardError, Refused, UsageError
@@ -191,7 +191,6 @@ _WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(_WORDS, max_size=6), st.lists(_WORDS, max_size=8))
 def test_replaying_a_line_says_the_same_again(before: list[str], after: list[str]) -> None:
     argv = [*before, "install", *after]

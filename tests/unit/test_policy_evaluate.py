@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.errors import EvidenceCode
@@ -201,13 +201,11 @@ all_facts = st.builds(
 )
 
 
-@settings(max_examples=200)
 @given(all_facts, policies)
 def test_without_any_evidence_a_registry_artifact_is_never_installed(given_facts: Facts, asked: Policy) -> None:
     assert not evaluate_artifact(replace(given_facts, evidence=()), asked, today=TODAY).verdict.installs
 
 
-@settings(max_examples=200)
 @given(all_facts, policies, st.data())
 def test_losing_good_evidence_never_installs_what_was_stopped(
     given_facts: Facts, asked: Policy, data: st.DataObject
@@ -224,7 +222,6 @@ def test_losing_good_evidence_never_installs_what_was_stopped(
     assert before.installs or not after.installs
 
 
-@settings(max_examples=200)
 @given(all_facts, policies)
 def test_required_provenance_and_pins_install_nothing_unverified(given_facts: Facts, asked: Policy) -> None:
     rules = asked.for_package(Ecosystem.PYPI, "six", "1.17.0", today=TODAY)
@@ -235,7 +232,6 @@ def test_required_provenance_and_pins_install_nothing_unverified(given_facts: Fa
         assert not rules.identities or OURS in claims
 
 
-@settings(max_examples=100)
 @given(st.lists(st.sampled_from(Level)), st.sampled_from(Level))
 def test_another_finding_never_improves(present: list[Level], added: Level) -> None:
     findings = [replace(NOTE_FINDING, level=level) for level in present]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import tomli
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guard.policy.locate import KeyPath, locate_keys
@@ -87,7 +87,6 @@ _LINES = [
 ]
 
 
-@settings(max_examples=200)
 @given(
     st.one_of(st.lists(st.sampled_from(_LINES), max_size=12), st.lists(st.sampled_from(_PIECES), max_size=20)).map(
         "".join
@@ -101,7 +100,6 @@ def test_every_path_of_a_valid_document_has_a_place(text: str) -> None:
     assert set(paths(document)) <= set(locate_keys(text, path="f"))
 
 
-@settings(max_examples=100)
 @given(st.text(alphabet="ab.=[]{}\"'#,\n \\1", max_size=60))
 def test_any_text_ends(text: str) -> None:
     locate_keys(text, path="f")

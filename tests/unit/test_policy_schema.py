@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.errors import ConfigInvalid
@@ -283,7 +283,6 @@ def test_pyproject_errors_name_the_line() -> None:
         parse_pyproject(b"[tool.guard]\nversion = 1\nrules = 1\n", path="pyproject.toml")
 
 
-@settings(max_examples=150)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode(errors="surrogatepass"))))
 def test_any_bytes_parse_or_are_refused(data: bytes) -> None:
     for parse in (parse_policy, parse_pyproject):
@@ -321,7 +320,6 @@ _WORDS += [
 ]
 
 
-@settings(max_examples=150)
 @given(st.lists(st.sampled_from(_WORDS), max_size=25).map("".join))
 def test_any_words_parse_or_are_refused(text: str) -> None:
     with suppress(ConfigInvalid):

@@ -8,7 +8,7 @@ import json
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guard import limits
@@ -419,7 +419,6 @@ KEYS = ["filename", "url", "hashes", "requires-python", "core-metadata", "dist-i
 ENTRIES = st.dictionaries(st.sampled_from([*KEYS, "upload-time", "provenance"]), JSON_VALUES)
 
 
-@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_page_or_malformed(body: bytes) -> None:
     for parse in (parse_project_json, parse_project_html):
@@ -427,7 +426,6 @@ def test_any_bytes_are_a_page_or_malformed(body: bytes) -> None:
             assert isinstance(parse(body, url=URL, project="six"), ProjectPage)
 
 
-@settings(max_examples=150)
 @given(ENTRIES)
 def test_any_entry_is_read_or_malformed(changes: dict[str, object]) -> None:
     try:
@@ -437,14 +435,12 @@ def test_any_entry_is_read_or_malformed(changes: dict[str, object]) -> None:
     assert len(page.files) + len(page.skipped) == 1
 
 
-@settings(max_examples=100)
 @given(st.text(alphabet=st.sampled_from("<a href=\"six-1.0.whl#?:/%[]'>&;!-"), max_size=80))
 def test_any_markup_is_read_or_malformed(markup: str) -> None:
     with contextlib.suppress(MalformedInput):
         read_html(markup + anchor())
 
 
-@settings(max_examples=100)
 @given(
     st.fixed_dictionaries(
         {"hashes": st.just({"sha256": SHA})},

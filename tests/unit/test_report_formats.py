@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -296,7 +296,6 @@ def test_rich_markup_in_a_name_is_text() -> None:
     assert "guard:   [bold]x[/nope]" in as_text(report)
 
 
-@settings(max_examples=100)
 @given(st.text())
 def test_printable_text_is_printable(text: str) -> None:
     assert printable(text).isprintable()
