@@ -43,7 +43,7 @@ from guard.managers.process import Interrupted
     show_default=True,
     help="Colours in guard's own output.",
 )
-@click.option("-v", "--verbose", count=True, help="Say more: which pip, which policy, every file.")
+@click.option("-v", "--verbose", count=True, help="Say more: which pip, every file and who built it.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when the command is allowed.")
 @click.version_option(__version__, prog_name="guard", message="%(prog)s %(version)s")
 @click.pass_context

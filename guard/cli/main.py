@@ -28,7 +28,11 @@ def main() -> int:
     _restart_isolated(argv)
     from guard.cli.commands import run
 
-    return run(argv)
+    status = run(argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Work in the background may still wait for a server that never answers; nobody needs its result any more.
+    os._exit(status)
 
 
 def split_at_command(argv: list[str]) -> tuple[str | None, list[str]]:

@@ -17,6 +17,7 @@ import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 _READ_BYTES = 65536
@@ -90,8 +91,8 @@ def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str]) -> tuple[int
     Returns:
         Exit status (128+n for death by signal n), stdout and stderr.
     """
-    process = _start(argv, environ=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    with _guarded_group(process):
+    streams = _Streams(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with _running(argv, environ, streams) as process:
         stdout, stderr = process.communicate()
     return _status(process.returncode), stdout, stderr
 
@@ -104,53 +105,70 @@ def run_relayed(argv: Sequence[str], *, environ: Mapping[str, str], make_filter:
     """
     out_read, out_write = _channel(1)
     err_read, err_write = _channel(2)
-    process = _start(argv, environ=environ, stdout=out_write, stderr=err_write, stdin=None)
-    os.close(out_write)
-    os.close(err_write)
     relays = [
         threading.Thread(target=_relay, args=(source, sink, make_filter()), daemon=True)
         for source, sink in ((out_read, 1), (err_read, 2))
     ]
-    for relay in relays:
-        relay.start()
-    with _guarded_group(process):
+    with _running(argv, environ, _Streams(stdin=None, stdout=out_write, stderr=err_write)) as process:
+        os.close(out_write)
+        os.close(err_write)
+        for relay in relays:
+            relay.start()
         process.wait()
     for relay in relays:
         relay.join(timeout=_KILL_AFTER_SECONDS)
     return _status(process.returncode)
 
 
-def _start(
-    argv: Sequence[str], *, environ: Mapping[str, str], stdout: int, stderr: int, stdin: int | None
-) -> subprocess.Popen[bytes]:
-    # A session of its own makes a process group of its own, which is what a signal ends.
-    return subprocess.Popen(
-        list(argv), env=dict(environ), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Streams:
+    """Where a tool reads and writes, as :class:`subprocess.Popen` takes it."""
+
+    stdin: int | None
+    stdout: int
+    stderr: int
 
 
 @contextmanager
-def _guarded_group(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Pass signals on to the tool's whole process group, and leave nothing of it running at the end."""
+def _running(argv: Sequence[str], environ: Mapping[str, str], streams: _Streams) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a tool in a process group of its own, pass signals on to all of it, and leave nothing of it running.
+
+    Raises:
+        Interrupted: a signal came meanwhile.
+    """
     received: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        _signal_group(process, number)
+        for process in started:
+            _signal_group(process, number)
         signal.setitimer(signal.ITIMER_REAL, _KILL_AFTER_SECONDS)
 
     def kill(_number: int, _frame: FrameType | None) -> None:
-        _signal_group(process, signal.SIGKILL)
+        for process in started:
+            _signal_group(process, signal.SIGKILL)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    # Before the start, so that no signal can end guard while the tool runs on.
     previous = {number: signal.signal(number, forward) for number in _FORWARDED_SIGNALS}
     previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, kill)
     try:
-        yield
+        # A session of its own makes a process group of its own, which is what a signal ends.
+        started.append(
+            subprocess.Popen(
+                list(argv),
+                env=dict(environ),
+                stdin=streams.stdin,
+                stdout=streams.stdout,
+                stderr=streams.stderr,
+                start_new_session=True,
+            )
+        )
+        if received:
+            forward(received.pop(), None)
+        yield started[0]
     finally:
-        _signal_group(process, signal.SIGKILL)
+        kill(signal.SIGALRM, None)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -402,6 +402,14 @@ def test_pages_have_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
         parse_project_html(b" " * 11, url=URL, project="six")
 
 
+@pytest.mark.parametrize("text", ["", "Please sign in", '<a href="/login">Sign in</a>'])
+def test_html_without_files_is_a_page_only_where_it_says_so(text: str) -> None:
+    with pytest.raises(MalformedInput, match="is no index page: it is HTML that links to no file"):
+        read_html(text)
+    assert read_html(f'<meta name="pypi:repository-version" content="1.1">{text}').files == ()
+    assert read_html(f"{text}<a href='other-1.0.tar.gz'>other</a>").files == ()
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "no-such-charset", "hex"])
 def test_html_that_does_not_decode_is_malformed(charset: str) -> None:
     with pytest.raises(MalformedInput):
