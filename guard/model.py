@@ -364,6 +364,7 @@ class Facts:
         hashes_enforced: whether the user's input pins hashes, so that an unpinned artifact is a hole.
         metadata_problem: how the bytes' own metadata differs from what the resolver was told; empty when it does not.
         registry_problem: why the registry could not be asked; empty when it was.
+        bytes_problem: why the bytes that were sent cannot be the listed file, without their having a digest.
         other_indexes: other configured indexes that offer the same name with other files, credentials removed.
     """
 
@@ -374,6 +375,7 @@ class Facts:
     hashes_enforced: bool = False
     metadata_problem: str = ""
     registry_problem: str = ""
+    bytes_problem: str = ""
     other_indexes: tuple[str, ...] = ()
 
 

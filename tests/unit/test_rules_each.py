@@ -213,6 +213,7 @@ def test_a_name_that_other_indexes_offer_is_a_warning() -> None:
         pytest.param(facts(ABSENT), replace(PINNED, provenance=ProvenanceMode.OPTIONAL), BLOCK, id="pinned-optional"),
         pytest.param(facts(), REQUIRED, BLOCK, id="nothing-looked-for"),
         pytest.param(replace(facts(), registry_problem="503"), REQUIRED, [], id="an-outage-has-its-rule"),
+        pytest.param(replace(facts(), bytes_problem="too long"), REQUIRED, [], id="a-forgery-has-its-rule"),
         pytest.param(facts(verified()), REQUIRED, [], id="verified"),
         pytest.param(facts(verified(kind=SLSA), ABSENT), REQUIRED, [], id="slsa-verified"),
         pytest.param(facts(verified(None, EvidenceKind.NPM_SIGNATURE)), REQUIRED, BLOCK, id="registry-signature"),
@@ -276,6 +277,7 @@ def test_evidence_that_nobody_looked_for_is_undecided(policy: PackagePolicy) -> 
     assert levels(RuleId.PROVENANCE_UNAVAILABLE, facts(), policy) == UNDECIDED
     assert levels(RuleId.PROVENANCE_UNAVAILABLE, facts(source=SourceKind.LOCAL), policy) == []
     assert levels(RuleId.PROVENANCE_UNAVAILABLE, replace(facts(), registry_problem="down"), policy) == []
+    assert levels(RuleId.PROVENANCE_UNAVAILABLE, replace(facts(), bytes_problem="too long"), policy) == []
 
 
 RULE_OF_CODE = {
@@ -325,6 +327,10 @@ def test_identity_mismatch_says_what_differs() -> None:
     (module,) = (each for each in RULES if each.ID is RuleId.IDENTITY_MISMATCH)
     (finding,) = module.check(facts(verified(THEIRS)), PINNED)
     assert f"repository is https://git.example/evil/six, expected {REPOSITORY}" in finding.message
+
+
+def test_bytes_that_cannot_be_the_file_are_a_mismatch() -> None:
+    assert levels(RuleId.HASH_MISMATCH, replace(facts(), bytes_problem="is not 10 bytes long")) == BLOCK
 
 
 def test_metadata_and_registry_problems() -> None:

@@ -31,6 +31,8 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:  # noqa: AR
 
 
 def _problems(facts: Facts) -> Iterator[str]:
+    if facts.bytes_problem:
+        yield facts.bytes_problem
     pinned, observed = facts.artifact.pinned, facts.observed
     identifying = (*facts.listed, *facts.artifact.digests)
     if pinned and observed:

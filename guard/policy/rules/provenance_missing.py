@@ -23,8 +23,8 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     if not policy.needs_provenance or artifact.source is SourceKind.LOCAL or verified_provenance(facts):
         return
     others = {evidence.state for evidence in facts.evidence} - {EvidenceState.ABSENT, EvidenceState.VERIFIED}
-    if others or facts.registry_problem:
-        return  # stripped, unavailable and invalid evidence have rules of their own
+    if others or facts.registry_problem or facts.bytes_problem:
+        return  # stripped, unavailable and invalid evidence have rules of their own, and so has what has no bytes
     why = "its publisher is pinned" if policy.identities else 'provenance = "required"'
     yield Finding(
         rule=ID,

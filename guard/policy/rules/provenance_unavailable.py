@@ -25,7 +25,9 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     unavailable = [evidence for evidence in facts.evidence if evidence.state is EvidenceState.UNAVAILABLE]
     for evidence in unavailable:
         yield _judge(evidence, facts, policy)
-    asked = facts.evidence or facts.registry_problem or facts.artifact.source not in REGISTRY_SOURCES
+    asked = (
+        facts.evidence or facts.registry_problem or facts.bytes_problem or facts.artifact.source not in REGISTRY_SOURCES
+    )
     if not asked:
         message = f"no provenance was looked for: {facts.artifact.file or facts.artifact.spec}"
         yield Finding(rule=ID, level=Level.UNDECIDED, message=message, location=facts.artifact.location)
