@@ -41,7 +41,7 @@ from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
 from guard.sigstore.verify import Verifier
-from guard.store.archives import load_sdist_metadata, load_wheel_metadata, parse_core_metadata
+from guard.store.archives import CoreMetadata, load_sdist_metadata, load_wheel_metadata, parse_core_metadata
 from guard.store.files import FileStore, StoredFile
 
 _Value = TypeVar("_Value")
@@ -196,7 +196,7 @@ class Engine:
         except Unavailable as error:
             return self.judge_facts(replace(facts, registry_problem=error.message))
         except MalformedInput as error:
-            return self.judge_facts(replace(facts, metadata_problem=error.message))
+            return self.judge_facts(replace(facts, bytes_problem=error.message))
         if not artifact.digests:
             facts = replace(facts, artifact=replace(artifact, digests=(stored.sha256,)))
         facts = replace(facts, observed=stored.digests)
@@ -233,14 +233,26 @@ class Engine:
             if inside is None:
                 return ""
             stated = parse_core_metadata(inside, what=f"metadata inside {file.filename}")
+            problem = identity_problem(stated, file, artifact.name)
+            offered = self._offered_metadata(file)
         except MalformedInput as error:
             return error.message
-        if stated.name != canonicalize_name(artifact.name) or not _same_version(stated.version, artifact.version):
-            return f"{file.filename} says of itself that it is {stated.name} {stated.version}"
-        offered = self._metadata.peek(file.url)
+        if problem:
+            return problem
         if offered is not None and offered != inside:
             return f"the metadata that the index offers beside {file.filename} is not the metadata inside it"
         return ""
+
+    def _offered_metadata(self, file: IndexFile) -> bytes | None:
+        """Return what the resolver was given, if anything.
+
+        Raises:
+            MalformedInput: the resolver was given nothing because what the index offers cannot be used.
+        """
+        try:
+            return self._metadata.peek(file.url)
+        except Unavailable:
+            return None
 
     def _gather_evidence(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
         try:
@@ -285,6 +297,13 @@ def as_listed(listed: tuple[Digest, ...], observed: tuple[Digest, ...]) -> bool:
     return set(listed) <= set(observed)
 
 
+def identity_problem(stated: CoreMetadata, file: IndexFile, name: str) -> str:
+    """Say what a file states to be where that is not what its index lists it as; else return the empty string."""
+    if stated.name == canonicalize_name(name) and _same_version(stated.version, file.version or ""):
+        return ""
+    return f"{file.filename} says of itself that it is {stated.name} {stated.version}"
+
+
 def _same_version(one: str, other: str) -> bool:
     try:
         return Version(one) == Version(other)
@@ -317,6 +336,7 @@ class _Once(Generic[_Key, _Value]):
         return future.result()
 
     def peek(self, key: _Key) -> _Value | None:
+        """Return the value if it was made, and raise what making it raised; never wait."""
         with self._lock:
             future = self._futures.get(key)
-        return future.result() if future is not None and future.done() and future.exception() is None else None
+        return future.result() if future is not None and future.done() else None

@@ -15,14 +15,15 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
-from guard.engine import NO_PINS, Engine, Pins
+from guard.engine import NO_PINS, Engine, Pins, identity_problem
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
+from guard.gateway.references import parse_direct_references
 from guard.gateway.server import Answer, Body, FileBody, Refusal
-from guard.model import Finding, Judged, Level, RuleId, Verdict
+from guard.model import Facts, Finding, Judged, Level, RuleId, Verdict
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
-from guard.store.archives import load_wheel_metadata, parse_core_metadata
+from guard.store.archives import CoreMetadata, load_wheel_metadata, parse_core_metadata
 from guard.store.files import StoredFile
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -70,7 +71,7 @@ class OpenSite:
         self._delivered: dict[tuple[str, str], Delivered] = {}
         self._refused: dict[tuple[str, str], Judged] = {}
         self._findings: dict[str, Finding] = {}
-        self._direct_references: dict[str, str] = {}
+        self._explanations: dict[str, Finding] = {}
         self._crash: BaseException | None = None
 
     @property
@@ -92,18 +93,10 @@ class OpenSite:
             return tuple(self._findings.values())
 
     @property
-    def direct_references(self) -> tuple[Finding, ...]:
-        """One finding for each requirement on a repository or URL that a delivered wheel states (PEP 508)."""
+    def explanations(self) -> tuple[Finding, ...]:
+        """What is wrong with the metadata of files that the resolver looked at: when it failed, this may be why."""
         with self._lock:
-            references = tuple(self._direct_references.items())
-        return tuple(
-            Finding(
-                rule=RuleId.SOURCE_NOT_ALLOWED,
-                level=Level.BLOCK,
-                message=f"{filename} requires {redact_url(requirement)}, which is on no index",
-            )
-            for requirement, filename in references
-        )
+            return tuple(self._explanations.values())
 
     def raise_crash(self) -> None:
         """Raise what an answer died of, if one did: an error of guard's own must not pass for a refusal."""
@@ -171,32 +164,67 @@ class OpenSite:
         wheel = offered.get(filename.removesuffix(_METADATA_SUFFIX))
         if wheel is None or not self._offers_metadata(wheel):
             return Refusal(HTTPStatus.NOT_FOUND, f"{name} lists no file {filename}")
-        metadata = self._engine.load_metadata(wheel)
-        self._note_direct_references(wheel, metadata)
+        return self._deliver_metadata(project, wheel)
+
+    def _deliver_metadata(self, project: Project, wheel: IndexFile) -> Answer:
+        try:
+            metadata = self._engine.load_metadata(wheel)
+            stated = parse_core_metadata(metadata, what=f"metadata of {wheel.filename}")
+        except MalformedInput:
+            judged = self._engine.judge(project, wheel, self.pins_for(project, wheel))
+            if judged.decision.verdict.installs:
+                raise
+            return self._refuse(wheel.filename, judged)
+        refusal = self._refuse_references(wheel, stated)
+        if refusal is not None:
+            return refusal
+        problem = identity_problem(stated, wheel, project.name)
+        if problem:
+            self._explain(RuleId.METADATA_MISMATCH, problem)
         if self._anticipate is not None:
             self._anticipate(project, wheel, metadata)
         return Body(metadata, "text/plain; charset=utf-8")
 
     def _deliver(self, project: Project, file: IndexFile) -> Answer:
         judged = self._engine.judge(project, file, self.pins_for(project, file))
-        key = (project.name, file.filename)
         if not judged.decision.verdict.installs:
-            with self._lock:
-                self._refused[key] = judged
-            return refusal_of(judged)
-        with self._lock:
-            self._delivered[key] = Delivered(project, file, judged)
+            return self._refuse(file.filename, judged)
         stored = self._engine.load_file(file)
         if file.filename.endswith(".whl"):
-            self._note_direct_references(file, load_wheel_metadata(stored.path, filename=file.filename))
+            metadata = load_wheel_metadata(stored.path, filename=file.filename)
+            refusal = self._refuse_references(file, parse_core_metadata(metadata, what=file.filename))
+            if refusal is not None:
+                return refusal
+        with self._lock:
+            self._delivered[project.name, file.filename] = Delivered(project, file, judged)
         return FileBody(stored.path, stored.size_bytes)
 
-    def _note_direct_references(self, file: IndexFile, metadata: bytes) -> None:
-        """Remember what a wheel requires from a repository or a URL: when the resolver fails, this may be why."""
-        for requirement in parse_core_metadata(metadata, what=file.filename).requires_dist:
-            if " @ " in requirement:
-                with self._lock:
-                    self._direct_references[requirement] = file.filename
+    def _refuse(self, what: str, judged: Judged) -> Refusal:
+        with self._lock:
+            self._refused[judged.artifact.name, what] = judged
+        return refusal_of(judged)
+
+    def _refuse_references(self, file: IndexFile, stated: CoreMetadata) -> Refusal | None:
+        """Refuse a wheel that requires something which pip would take from elsewhere, and build, past the gateway.
+
+        Whether the requirement's marker and extra apply is not asked: pip would have read it by then. Addresses on
+        the web and git repositories do not get past: they are remembered as an explanation and may stand there.
+        """
+        for reference in parse_direct_references(stated.requires_dist):
+            if reference.is_stopped:
+                what = (
+                    f"{file.filename} requires {reference.name} from {redact_url(reference.url)}, which is on no index"
+                )
+                self._explain(RuleId.SOURCE_NOT_ALLOWED, what)
+                continue
+            judged = self._engine.judge_facts(Facts(artifact=reference.artifact))
+            if not judged.decision.verdict.installs:
+                return self._refuse(reference.url, replace(judged, notes=(f"required by {file.filename}",)))
+        return None
+
+    def _explain(self, rule: RuleId, message: str) -> None:
+        with self._lock:
+            self._explanations[message] = Finding(rule=rule, level=Level.BLOCK, message=message)
 
     def pins_for(self, project: Project, file: IndexFile) -> Pins:
         """Return what the user's input accepts for this file.

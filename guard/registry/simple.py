@@ -118,6 +118,9 @@ def parse_project_json(body: bytes, *, url: str, project: str) -> ProjectPage:
 def parse_project_html(body: bytes, *, url: str, project: str, charset: str = "utf-8") -> ProjectPage:
     """Parse a project page in HTML (PEP 503, with 592, 629, 658, 714 and 740).
 
+    A page without any file is one of an index only where it states so: else it may be anybody's, such as that of a
+    network which wants a login first, and would make every project look empty.
+
     Args:
         body: the page.
         url: where it came from, after redirects.
@@ -127,7 +130,11 @@ def parse_project_html(body: bytes, *, url: str, project: str, charset: str = "u
     Raises:
         MalformedInput: naming the page and the place in it.
     """
-    return page_from_links(parse_html_links(body, url=url, charset=charset), url=url, project=project)
+    links = parse_html_links(body, url=url, charset=charset)
+    page = page_from_links(links, url=url, project=project)
+    if not page.files and not page.skipped and not links.repository_version:
+        raise MalformedInput(f"{redact_url(url)} is no index page: it is HTML that links to no file")
+    return page
 
 
 def page_from_links(links: HtmlLinks, *, url: str, project: str) -> ProjectPage:

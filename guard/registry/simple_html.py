@@ -19,10 +19,12 @@ class HtmlLinks:
     Args:
         base_url: what relative links are relative to.
         anchors: attributes of every ``<a href>``; an attribute without a value has the empty string.
+        repository_version: PEP 629, or the empty string where the page states none.
     """
 
     base_url: str
     anchors: tuple[dict[str, str], ...]
+    repository_version: str = ""
 
 
 def parse_html_links(body: bytes, *, url: str, charset: str = "utf-8") -> HtmlLinks:
@@ -45,7 +47,7 @@ def parse_html_links(body: bytes, *, url: str, charset: str = "utf-8") -> HtmlLi
         reader.close()
         if (reader.repository_version or "1").partition(".")[0] != "1":
             raise MalformedInput(f"index page {shown} has repository version {reader.repository_version[:20]}, not 1")
-        return HtmlLinks(urljoin(url, reader.base or ""), tuple(reader.anchors))
+        return HtmlLinks(urljoin(url, reader.base or ""), tuple(reader.anchors), reader.repository_version)
 
 
 class _AnchorReader(HTMLParser):

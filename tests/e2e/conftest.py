@@ -136,22 +136,6 @@ def unpacked_pip(tmp_path_factory: pytest.TempPathFactory, pip_wheel: Callable[[
     return unpack
 
 
-@pytest.fixture(scope="session")
-def pip_tree(pip_wheel: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that gives the unpacked wheel of one pip, compiled once for all environments."""
-    folder = tmp_path_factory.mktemp("pip-trees")
-
-    def unpack(version: str) -> Path:
-        tree = folder / version
-        if not tree.exists():
-            with zipfile.ZipFile(pip_wheel(version)) as wheel:
-                wheel.extractall(tree)
-            compileall.compile_dir(tree, quiet=2)
-        return tree
-
-    return unpack
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A Sigstore that mints and a package index, both empty."""

@@ -17,6 +17,7 @@ from guard.errors import GuardError
 from guard.gateway.index import OpenSite, PinnedProject
 from guard.gateway.server import Gateway
 from guard.managers.pip.command import Option
+from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.session import Session
 from guard.model import Artifact, Ecosystem, Facts, Judged, SourceKind
 from guard.registry.pypi import Project
@@ -30,9 +31,11 @@ def run_deciding(session: Session, before: Outcome) -> Outcome:
         session: the run.
         before: what judging the user's input came to; nothing in it refuses.
     """
-    pinned = pinned_projects(session) if session.hashes_enforced else {}
+    pinned = pinned_projects(session.requirements) if session.hashes_enforced else {}
+    # What is only constrained may not be needed at all, so nothing of it is fetched ahead.
+    constrained = pinned_projects(session.pinned_constraints)
     _decide_ahead(session, pinned)
-    site = OpenSite(session.engine, pins=pinned, wheel_metadata=not pinned)
+    site = OpenSite(session.engine, pins=constrained | pinned, wheel_metadata=not pinned)
     with Gateway(site) as gateway:
         command = session.prepare(gateway)
         if pinned and not any(entry.source is SourceKind.LOCAL for entry in session.requirements):
@@ -41,16 +44,17 @@ def run_deciding(session: Session, before: Outcome) -> Outcome:
     site.raise_crash()
     bound_by = "pip-hash" if pinned else "gateway"
     delivered = (replace(item.judged, bound_by=bound_by) for item in site.delivered)
-    judged = (*before.judged, *_judge_unlisted_pins(session, pinned), *delivered, *site.refused)
-    findings = (*before.findings, *site.findings, *gateway.foreign_hosts, *(site.direct_references if status else ()))
+    unlisted = _judge_unlisted_pins(session, constrained | pinned if status else pinned)
+    judged = (*before.judged, *unlisted, *delivered, *site.refused)
+    findings = (*before.findings, *site.findings, *gateway.foreign_hosts, *(site.explanations if status else ()))
     outcome = Outcome(judged=judged, findings=findings, planned=len(judged))
     return replace(outcome, tool_status=status) if outcome.allowed else outcome
 
 
-def pinned_projects(session: Session) -> dict[str, PinnedProject]:
+def pinned_projects(entries: Iterable[RequirementEntry]) -> dict[str, PinnedProject]:
     """Return what the user's input accepts of each project that it pins."""
     pinned: dict[str, PinnedProject] = {}
-    for entry in session.requirements:
+    for entry in entries:
         if entry.name is None or not entry.digests:
             continue
         known = pinned.get(entry.name)

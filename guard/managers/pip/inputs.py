@@ -21,8 +21,15 @@ _NOT_BOUND = frozenset({SourceKind.VCS_PINNED, SourceKind.URL_HASHED})
 
 
 def judge_inputs(session: Session) -> Outcome:
-    """Judge every requirement that is not a name on an index, and every line that could not be read."""
-    entries = [entry for entry in session.requirements if _concerns(session, entry)]
+    """Judge every requirement that is not a name on an index, and every line that could not be read.
+
+    A constraint may say where a project is to be taken from as well, and pip follows it.
+    """
+    constraints = (*session.files.constraints, *session.files.build_constraints)
+    placed = (
+        entry for entry in constraints if entry.source is not SourceKind.REGISTRY and session.applies(entry.marker)
+    )
+    entries = [*(entry for entry in session.requirements if _concerns(session, entry)), *placed]
     judged = tuple(session.engine.judge_facts(_facts(session, entry)) for entry in entries)
     unreadable = (_unreadable(line) for line in session.files.unreadable)
     findings = (*unreadable, *(_not_bound(entry) for entry in entries if entry.source in _NOT_BOUND))
@@ -47,7 +54,8 @@ def judge_elsewhere(session: Session, item: PlanItem) -> Judged:
 def _concerns(session: Session, entry: RequirementEntry) -> bool:
     if entry.source is SourceKind.LOCAL:
         return False  # judged when its name and version are known
-    return entry.source is not SourceKind.REGISTRY or (session.hashes_enforced and not entry.digests)
+    is_pinned = any(digest.is_strong for digest in entry.digests)
+    return entry.source is not SourceKind.REGISTRY or (session.hashes_enforced and not is_pinned)
 
 
 def _facts(session: Session, entry: RequirementEntry) -> Facts:

@@ -69,7 +69,7 @@ def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
             *before.findings,
             *site.findings,
             *gateway.foreign_hosts,
-            *(site.direct_references if status != 0 else ()),
+            *(site.explanations if status != 0 else ()),
         ),
         planned=before.planned + len(site.refused),
     )
@@ -106,8 +106,8 @@ def _decide(session: Session, resolved: _Resolution) -> tuple[list[Delivered], l
 
 def _constraint_pins(session: Session, project: Project, file: IndexFile) -> Pins:
     """Return the digests that the user's constraints accept for a file; pip may forget them beside the plan's own."""
-    for entry in session.files.pinned_constraints:
-        if entry.name == project.name and entry.exact_version in (None, file.version) and session.applies(entry.marker):
+    for entry in session.pinned_constraints:
+        if entry.name == project.name and entry.exact_version in (None, file.version):
             return Pins(digests=entry.digests, location=entry.location)
     return NO_PINS
 

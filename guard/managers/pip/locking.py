@@ -41,7 +41,7 @@ def run_locking(session: Session, before: Outcome) -> Outcome:
     files = {item.artifact.file for item in locked}
     built = tuple(replace(item.judged, installed=False) for item in site.delivered if item.file.filename not in files)
     judged = (*before.judged, *locked, *built, *site.refused)
-    findings = (*before.findings, *site.findings, *gateway.foreign_hosts, *(site.direct_references if status else ()))
+    findings = (*before.findings, *site.findings, *gateway.foreign_hosts, *(site.explanations if status else ()))
     outcome = Outcome(judged=judged, findings=findings, planned=len(judged))
     if not outcome.allowed:
         return outcome

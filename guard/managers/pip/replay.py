@@ -16,9 +16,10 @@ from guard.store.files import StoredFile
 
 # The first pip that takes digests from a constraints file, so that `--require-hashes -c PLAN` keeps the user's own
 # command line.
-_FIRST_WITH_HASHED_CONSTRAINTS = (26, 1)
+FIRST_WITH_HASHED_CONSTRAINTS = (26, 1)
 
 _OPTION_NAMES = frozenset(name for spec in OPTIONS for name in spec.names)
+_LOUDNESS = frozenset({"--quiet", "--verbose"})
 _FILE_OPTIONS = ("--requirement", "--constraint", "--build-constraint")
 
 
@@ -47,9 +48,12 @@ def through_gateway(command: PipCommand, gateway: Gateway, copies: Mapping[str, 
 
 
 def resolving(command: PipCommand, report: Path) -> PipCommand:
-    """Return the command that only resolves: quiet, changing nothing, writing an installation report."""
-    kept = command.without(names_treated(Treatment.RESULT))
-    return kept.followed_by([Option("--dry-run"), Option("--report", str(report)), Option("--quiet")])
+    """Return the command that only resolves: changing nothing, writing an installation report.
+
+    It speaks as loudly as the user asked: where no installation follows, what it said is all that pip has to say.
+    """
+    kept = command.without(names_treated(Treatment.RESULT) - _LOUDNESS)
+    return kept.followed_by([Option("--dry-run"), Option("--report", str(report))])
 
 
 def bound_to_plan(
@@ -73,7 +77,7 @@ def bound_to_plan(
     files = list(plan)
     if not files:
         return command, "gateway"
-    with_hashes = hashable and target.release >= _FIRST_WITH_HASHED_CONSTRAINTS
+    with_hashes = hashable and target.release >= FIRST_WITH_HASHED_CONSTRAINTS
     constraints = folder / "plan.txt"
     constraints.write_text("".join(_constraint(item, stored, with_hashes=with_hashes) for item, stored in files))
     bound = command.followed_by([Option("--constraint", str(constraints))])

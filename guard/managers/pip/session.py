@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.markers import UndefinedEnvironmentName
@@ -17,11 +17,12 @@ from guard.managers.pip.command import PipCommand
 from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.output import Addresses
 from guard.managers.pip.pylock import LoadedPylock
-from guard.managers.pip.replay import pip_environment, through_gateway
+from guard.managers.pip.replay import FIRST_WITH_HASHED_CONSTRAINTS, pip_environment, through_gateway
 from guard.managers.pip.requirements import RequirementFiles
 from guard.managers.pip.target import Target
 from guard.managers.pip.upstream import Upstream
 from guard.managers.process import run_relayed
+from guard.model import SourceKind
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 from guard.store.archives import parse_core_metadata
@@ -70,7 +71,12 @@ class Session:
         """Every requirement that the user named and that holds for the target, typed or in a file."""
         locked = (entry for lock in self.pylocks for entry in lock.entries)
         named = (*self.arguments, *self.files.requirements, *locked)
-        return tuple(entry for entry in named if self.applies(entry.marker))
+        return tuple(self._constrained(entry) for entry in named if self.applies(entry.marker))
+
+    @property
+    def pinned_constraints(self) -> tuple[RequirementEntry, ...]:
+        """Every constraint with digests that holds for the target."""
+        return tuple(entry for entry in self.files.pinned_constraints if self.applies(entry.marker))
 
     @property
     def hashes_enforced(self) -> bool:
@@ -147,6 +153,16 @@ class Session:
         for number, lock in enumerate(self.pylocks):
             text = text.replace(str(self._lock_folder(gateway, number) / lock.path.name), str(lock.path))
         return self.files.describe(text)
+
+    def _constrained(self, entry: RequirementEntry) -> RequirementEntry:
+        """Return a requirement with the digests that a constraint states for it, where pip takes them from there."""
+        if entry.digests or self.target.release < FIRST_WITH_HASHED_CONSTRAINTS:
+            return entry
+        for constraint in self.pinned_constraints if entry.source is SourceKind.REGISTRY else ():
+            if constraint.name == entry.name:
+                specifier = entry.specifier if entry.exact_version else constraint.specifier
+                return replace(entry, specifier=specifier, digests=constraint.digests, location=constraint.location)
+        return entry
 
     def _applicable_name(self, requirement: str) -> str | None:
         try:
