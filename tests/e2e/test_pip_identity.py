@@ -286,6 +286,20 @@ def test_everything_is_as_bare_pip_leaves_it(
     _assert_nothing_is_left(environment, guarded, indexes, witness)
 
 
+@pytest.mark.parametrize("pip_version", _BOTH)
+def test_a_verbose_log_names_no_gateway(
+    pip_version: str, indexes: Indexes, make_environment: Callable[..., Environment], tmp_path: Path
+) -> None:
+    row = Row(id="log", command="install -vvv --log out.log cast", leaves="project/out.log")
+    environment = _prepare(row, pip_version, indexes, make_environment, tmp_path / "witness")
+
+    guarded = environment.guard("pip", *_arguments(row, indexes))
+
+    assert guarded.status == 0, guarded
+    assert any(row.leaves in path for path in take_snapshot(environment))
+    _assert_nothing_is_left(environment, guarded, indexes, tmp_path / "witness")
+
+
 def test_a_trace_of_the_gateway_would_be_found(make_environment: Callable[..., Environment]) -> None:
     environment = make_environment()
     (environment.project / "lock").write_text("http://127.0.0.1:1/simple http://127.0.0.1:2/simple")

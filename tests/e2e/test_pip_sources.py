@@ -109,7 +109,7 @@ def test_an_index_in_a_file_is_in_force_where_none_was_typed(target: Environment
     evil.add(*make_wheel("widget", "99.0.0"), served=b"x" * 900)
     target.index_url = None
     files = require(target, f"--index-url {evil.simple_url}", "widget")
-    result = install_refused(target, *files, rules={"metadata-mismatch"})
+    result = install_refused(target, *files, rules={"hash-mismatch"})
     assert evil.files_url in result.stderr
 
 

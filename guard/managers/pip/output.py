@@ -37,7 +37,7 @@ class Addresses:
 
     def make_filter(self) -> OutputFilter:
         """Return a filter for one stream of pip's output."""
-        return OutputFilter([self.gateway_url, self.folder], self._replace_shown, line_prefix=_INDEX_LINE)
+        return OutputFilter(self._own, self._replace_shown, line_prefix=_INDEX_LINE)
 
     def show(self, data: bytes) -> bytes:
         """Return output of pip's that was captured, as the user should see it."""
@@ -46,7 +46,7 @@ class Addresses:
 
     def replace_in(self, data: bytes) -> bytes:
         """Return a document that pip wrote, with real URLs in it."""
-        addresses = OutputFilter([self.gateway_url, self.folder], self._replace_written)
+        addresses = OutputFilter(self._own, self._replace_written)
         return addresses.feed(data) + addresses.finish()
 
     def upstream_url(self, url: str) -> str:
@@ -68,18 +68,29 @@ class Addresses:
             lines.append("Looking in links: " + ", ".join(redact_url(url) for url in self.find_links))
         return "".join(f"{line}\n" for line in lines)
 
-    def _replace_written(self, text: str) -> str:
-        return self.describe_files(text) if text.startswith(self.folder) else self.upstream_url(text)
+    @property
+    def _own(self) -> tuple[str, ...]:
+        return self.gateway_url, self.folder, self._host
 
-    def _replace_shown(self, text: str) -> str:
+    @property
+    def _host(self) -> str:
+        """The gateway without a scheme, as a verbose pip names what it connects to."""
+        return urlsplit(self.gateway_url).netloc
+
+    def _replace_written(self, text: str) -> str:
         if text.startswith(self.folder):
             return self.describe_files(text)
+        if text.startswith(self._host):
+            return urlsplit(self.upstream_url(self.gateway_url)).netloc + text.removeprefix(self._host)
+        return self.upstream_url(text)
+
+    def _replace_shown(self, text: str) -> str:
         if text.startswith(_INDEX_LINE):
             return self.looking_in()
         file, suffix = self._file_behind(unquote(urlsplit(text).path))
         if file is not None and urlsplit(file.url).hostname == PYPI_FILES_HOST:
             return file.filename + suffix  # pip prints no more than the name for files of the public index
-        return self.upstream_url(text)
+        return self._replace_written(text)
 
     def _file_behind(self, path: str) -> tuple[IndexFile | None, str]:
         suffix = _METADATA_SUFFIX if path.endswith(_METADATA_SUFFIX) else ""
