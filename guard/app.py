@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-from rich.console import Console
 
 from guard import __version__, limits
 from guard.engine import Outcome
@@ -19,13 +19,14 @@ from guard.errors import ConfigInvalid, ExitCode
 from guard.model import Finding, Verdict
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
 from guard.policy.schema import TrustRootFile
-from guard.report.json_report import render_json
 from guard.report.model import RunReport, Tool, TrustRootUsed
-from guard.report.text import render_text
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
 from guard.store.policies import POLICY_NAME, TrustedPolicies, find_project_policy, load_policy
 from guard.store.runs import Runs
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _APP_NAME = "provenance-guard"
 
@@ -86,6 +87,8 @@ class App:
     @property
     def console(self) -> Console:
         """Where guard's own words go: stderr, so that stdout stays the tool's."""
+        from rich.console import Console
+
         forced = {"always": True, "never": False}.get(self.options.color)
         return Console(stderr=True, force_terminal=forced, no_color=forced is False, soft_wrap=True, highlight=False)
 
@@ -172,6 +175,9 @@ class App:
         Raises:
             ConfigInvalid: the report cannot be written.
         """
+        from guard.report.json_report import render_json
+        from guard.report.text import render_text
+
         refused = {Verdict.BLOCK: ExitCode.BLOCKED, Verdict.UNDECIDED: ExitCode.UNDECIDED}.get(outcome.verdict)
         exit_code = int(refused if refused is not None else outcome.tool_status or ExitCode.ALLOWED)
         report = RunReport(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import random
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,19 +20,18 @@ from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
-
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
-from urllib3.util.retry import Retry
 
 from guard import __version__, limits
 from guard.errors import ConfigInvalid, MalformedInput, NotFound, Unavailable
 from guard.registry.credentials import Credentials, Login, origin_of, redact_url, split_url_credentials
 from guard.registry.http_settings import HttpSettings
+
+# requests takes 75 ms to import. Its functions import it, so that this happens while pip starts, not before.
+if TYPE_CHECKING:
+    import requests
+    from requests.auth import HTTPBasicAuth
 
 USER_AGENT = f"provenance-guard/{__version__}"
 
@@ -140,19 +140,26 @@ class HttpClient:
         for path in (settings.ca_bundle, settings.client_cert):
             if path is not None and not Path(path).exists():
                 raise ConfigInvalid(f"certificate file {path} does not exist")
-        if settings.trusted_hosts:
-            # The user asked for it by name; pip does not warn on each request either.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self.settings = settings
         self._credentials = credentials
         self._deadline = deadline
         self._sleep = sleep
         self._jitter = jitter
-        self._session = _session()
+        self._lock = threading.Lock()
+        self._opened: requests.Session | None = None
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+
+    @property
+    def _session(self) -> requests.Session:
+        with self._lock:
+            if self._opened is None:
+                self._opened = _open_session(warns_of_trusted_hosts=not self.settings.trusted_hosts)
+            return self._opened
 
     def fetch(self, url: str, *, accept: str, max_bytes: int) -> Response:
         """Fetch a document into memory.
@@ -223,9 +230,12 @@ class HttpClient:
 
     def _wait(self, url: str, attempt: int, problem: _Interrupted) -> None:
         """Back off exponentially with jitter, or as long as the server asked for (RFC 9110, section 10.2.3)."""
+        from urllib3.exceptions import InvalidHeader
+        from urllib3.util.retry import Retry
+
         delay = _BACKOFF_SECONDS * 2 ** (attempt - 1) * (1 + self._jitter())
         if problem.retry_after is not None:
-            with contextlib.suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+            with contextlib.suppress(InvalidHeader, ValueError, OverflowError):
                 delay = max(delay, Retry().parse_retry_after(problem.retry_after))
         delay = min(delay, limits.RETRY_AFTER_MAX_SECONDS)
         if delay >= self._deadline.remaining_seconds(url):
@@ -258,6 +268,9 @@ class HttpClient:
         return self._send(bare, headers, found), bare
 
     def _send(self, url: str, headers: Mapping[str, str], login: Login | None) -> requests.Response:
+        import requests
+        from urllib3.exceptions import HTTPError
+
         left = self._deadline.remaining_seconds(url)
         asked = requests.Request("GET", url, headers=dict(headers), auth=_basic_auth(login))
         try:
@@ -270,7 +283,7 @@ class HttpClient:
                 cert=self.settings.client_cert,
                 proxies=self.settings.proxies_for(url),
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+        except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
             reason, is_final = _reason(error)
             if is_final:
                 raise Unavailable(f"{redact_url(url)} {reason}") from error
@@ -294,6 +307,8 @@ class HttpClient:
 
     def _chunks(self, answer: requests.Response, url: str, *, max_bytes: int, decode: bool) -> Iterator[bytes]:
         """Yield the body; the ceiling holds for what is yielded, so that a small zip bomb is cut as well."""
+        from urllib3.exceptions import DecodeError, HTTPError
+
         too_large = f"{redact_url(url)} is larger than {max_bytes} bytes"
         if (_declared_bytes(answer) or 0) > max_bytes:
             raise MalformedInput(too_large)
@@ -305,13 +320,20 @@ class HttpClient:
                     raise MalformedInput(too_large)
                 self._deadline.remaining_seconds(url)
                 yield chunk
-        except urllib3.exceptions.DecodeError as error:
+        except DecodeError as error:
             raise MalformedInput(f"{redact_url(url)}: its body does not decode") from error
-        except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+        except (HTTPError, HTTPException, OSError) as error:
             raise _Interrupted("ended before its last byte") from error
 
 
-def _session() -> requests.Session:
+def _open_session(*, warns_of_trusted_hosts: bool) -> requests.Session:
+    import requests
+    import urllib3
+    from requests.adapters import HTTPAdapter
+
+    if not warns_of_trusted_hosts:
+        # The user asked for it by name; pip does not warn on each request either.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     session = requests.Session()
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
@@ -323,6 +345,8 @@ def _session() -> requests.Session:
 
 def _basic_auth(login: Login | None) -> HTTPBasicAuth | None:
     """RFC 7617, section 2.1: UTF-8, where requests would fail on what Latin-1 lacks."""
+    from requests.auth import HTTPBasicAuth
+
     return HTTPBasicAuth(login.username.encode(), login.password.encode()) if login else None
 
 
@@ -367,6 +391,8 @@ def _reason(error: Exception) -> tuple[str, bool]:
 
     The libraries' own messages are not used: they hold the whole URL, and proxy addresses with passwords.
     """
+    import requests
+
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-
-from rich.console import Console
-from rich.status import Status
+from typing import TYPE_CHECKING
 
 from guard import limits
 from guard.app import App
@@ -39,6 +38,9 @@ from guard.policy.policy import Policy
 from guard.report.model import Tool
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Options that send an installation somewhere else than into the interpreter's environment.
 _ELSEWHERE = ("--target", "--prefix", "--root", "--dry-run")
@@ -130,6 +132,7 @@ def _run(
         folder=folder,
         progress=_make_progress(app, stack),
     )
+    engine.start(_import_what_the_end_needs)
     before = judge_inputs(session)
     if not before.allowed:
         return before
@@ -139,6 +142,12 @@ def _run(
     if typed.command == Kind.INSTALL and not session.hashes_enforced:
         return run_installation(session, before)
     return run_deciding(session, before)
+
+
+def _import_what_the_end_needs() -> None:
+    """Import the report formats while pip works, not when the user waits for the prompt."""
+    importlib.import_module("guard.report.json_report")
+    importlib.import_module("guard.report.text")
 
 
 def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles:
@@ -202,6 +211,8 @@ class _Spinner(Progress):
     """Shows what is being done on a terminal."""
 
     def __init__(self, console: Console) -> None:
+        from rich.status import Status
+
         self._status = Status("starting", console=console)
         self._status.start()
 
