@@ -28,6 +28,7 @@ from guard.store.files import StoredFile
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 _METADATA_SUFFIX = ".metadata"
+_METADATA_TYPE = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class OpenSite:
             self._explain(RuleId.METADATA_MISMATCH, problem)
         if self._anticipate is not None:
             self._anticipate(project, wheel, metadata)
-        return Body(metadata, "text/plain; charset=utf-8")
+        return Body(metadata, _METADATA_TYPE)
 
     def _deliver(self, project: Project, file: IndexFile) -> Answer:
         judged = self._engine.judge(project, file, self.pins_for(project, file))
@@ -296,13 +297,18 @@ class ClosedSite:
         area, name, filename = _split(path)
         listed = self._files.get(str(canonicalize_name(name)), {})
         if area == "simple" and filename is None and listed:
-            return Body(render_project_page(name, [file for file, _ in listed.values()], _never), SIMPLE_JSON)
+            files = [file for file, _ in listed.values()]
+            return Body(render_project_page(name, files, _has_core_metadata), SIMPLE_JSON)
         if area != "files" or filename is None:
             return Refusal(HTTPStatus.NOT_FOUND, "not part of what was decided")
-        if filename not in listed:
-            return self._refuse(filename)
-        _, stored = listed[filename]
-        return FileBody(stored.path, stored.size_bytes)
+        if filename in listed:
+            _, stored = listed[filename]
+            return FileBody(stored.path, stored.size_bytes)
+        wheel = listed.get(filename.removesuffix(_METADATA_SUFFIX))
+        if wheel is not None and _has_core_metadata(wheel[0]):
+            # pip says what it downloads, so it is offered what its own index offers; the bytes are the decided wheel's.
+            return Body(load_wheel_metadata(wheel[1].path, filename=wheel[0].filename), _METADATA_TYPE)
+        return self._refuse(filename)
 
     def _refuse(self, filename: str) -> Refusal:
         message = f"{filename} was asked for during the installation but is not part of what was decided"
@@ -349,8 +355,8 @@ def refusal_of(judged: Judged) -> Refusal:
     return Refusal(HTTPStatus.FAILED_DEPENDENCY if undecided else HTTPStatus.FORBIDDEN, f"guard: {reason}")
 
 
-def _never(_file: IndexFile) -> bool:
-    return False
+def _has_core_metadata(file: IndexFile) -> bool:
+    return file.has_core_metadata
 
 
 def _split(path: str) -> tuple[str, str, str | None]:

@@ -79,7 +79,9 @@ class Bench:
     def _new_environment(self, path: Path) -> Path:
         shutil.copytree(self._template, path, symlinks=True)
         script = path / "bin" / "pip"
-        script.write_text(f"#!{path}/bin/python\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n")
+        script.write_text(
+            f"#!{path}/bin/python\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+        )
         script.chmod(0o755)
         return path
 
@@ -98,7 +100,7 @@ def write_locked_requirements(bench: Bench, requirements: Sequence[str], path: P
 
 def _download_pip(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"pip=={_PIP}", "--dest", str(folder)]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, capture_output=True)
     return next(folder.glob("pip-*.whl"))
 
 

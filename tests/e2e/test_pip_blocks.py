@@ -13,7 +13,7 @@ from tests.sim.documents import JsonObject
 from tests.sim.packages import make_sdist, make_wheel
 from tests.sim.pep740 import provenance, publish_statement, publisher_of
 from tests.sim.pypi import Fault
-from tests.sim.sigstore import Defect
+from tests.sim.sigstore import Defect, MintingSigstore
 from tests.sim.world import World, maintainer_of
 
 WHEEL = "widget-1.0.0-py3-none-any.whl"
@@ -129,10 +129,9 @@ def test_provenance_that_does_not_verify(target: Environment, world: World, defe
 
 
 def test_provenance_of_another_sigstore(target: Environment, world: World, tmp_path: Path) -> None:
-    (tmp_path / "stranger").mkdir()
-    stranger = World(tmp_path / "stranger")
     world.publish("widget", "1.0.0")
-    target.trust_root = stranger.trusted_root_path
+    target.trust_root = tmp_path / "stranger.json"
+    target.trust_root.write_bytes(MintingSigstore().trusted_root_json())
     install_refused(target, "widget", rules={"provenance-invalid"})
 
 

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Environment
 from tests.e2e.refusals import guard_refused, install_refused
 from tests.sim.packages import make_sdist, make_wheel, wheel_metadata
 from tests.sim.pypi import PyPISimulator
-from tests.sim.sigstore import Defect
+from tests.sim.sigstore import Defect, MintingSigstore
 from tests.sim.world import World, maintainer_of
 
 REQUIRED = 'version = 1\n[policy]\nprovenance = "required"\n'
@@ -84,11 +84,11 @@ def write_pip_conf(target: Environment, text: str) -> None:
 
 def write_hostile_project(target: Environment, evil: PyPISimulator, canary: Path, tmp_path: Path) -> None:
     """A project that brings a policy and modules with the names of guard's and pip's own."""
-    (tmp_path / "stranger").mkdir()
-    stranger = World(tmp_path / "stranger")
+    stranger = tmp_path / "stranger.json"
+    stranger.write_bytes(MintingSigstore().trusted_root_json())
     (target.project / "guard.toml").write_text(
         f'version = 1\n[pypi]\nindex-url = "{evil.simple_url}"\nextra-indexes = ["{evil.simple_url}"]\n'
-        f'[sigstore]\ntrust-root = "{stranger.trusted_root_path}"\n'
+        f'[sigstore]\ntrust-root = "{stranger}"\n'
     )
     (tmp_path / "modules").mkdir()
     for folder in (target.project, tmp_path / "modules"):
