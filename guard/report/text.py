@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
+from guard.errors import ExitCode
 from guard.model import Artifact, EvidenceState, Finding, Judged, Level, RuleId, Verdict
 from guard.policy.provenance import provenance_state, verified_provenance
 from guard.report.model import RunReport, without_credentials
@@ -55,7 +56,7 @@ def render_text(report: RunReport, console: Console, *, verbose: bool = False) -
         for judged in report.artifacts:
             _print(console, _artifact_line(judged))
     outcome, style = _OUTCOMES[report.verdict]
-    _print(console, f"{outcome} — {_counts(report)}", style=style)
+    _print(console, f"{outcome} — {_counts(report)}{_failure_of_tool(report)}", style=style)
 
 
 def printable(text: str) -> str:
@@ -128,6 +129,13 @@ def _counts(report: RunReport) -> str:
     ]
     states = [f"{summary.by_state[state]} {word}" for state, word in _STATES.items() if summary.by_state[state]]
     return "; ".join(part for part in (_list(files, states), ", ".join(stopped)) if part)
+
+
+def _failure_of_tool(report: RunReport) -> str:
+    """Say that the tool failed where guard refused nothing, so that nobody takes the one for the other."""
+    if report.tool is None or not report.verdict.installs or report.exit_code == ExitCode.ALLOWED:
+        return ""
+    return f"; nothing was refused, {report.tool.name} itself ended with status {report.exit_code}"
 
 
 def _list(head: str, parts: Iterable[str]) -> str:

@@ -237,6 +237,13 @@ def test_a_run_without_findings_is_one_line(report: RunReport, expected: str) ->
     assert as_text(report) == [expected]
 
 
+def test_a_tool_that_fails_by_itself_is_told_from_a_refusal() -> None:
+    failed = replace(RUN, verdict=Verdict.ALLOW, exit_code=1, tool=Tool(name="pip", version="26.3"), artifacts=())
+    assert as_text(failed) == ["guard: allowed — 0 files; nothing was refused, pip itself ended with status 1"]
+    assert "itself" not in as_text(replace(failed, exit_code=0))[-1]
+    assert "itself" not in as_text(replace(failed, verdict=Verdict.BLOCK, exit_code=10))[-1]
+
+
 def test_notes_on_artifacts_are_said_only_when_asked_for() -> None:
     report = replace(RUN, verdict=Verdict.ALLOW, artifacts=(judged("a", finding(Level.NOTE), evidence=VERIFIED),))
     assert len(as_text(report)) == 1

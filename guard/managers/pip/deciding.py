@@ -35,7 +35,7 @@ def run_deciding(session: Session, before: Outcome) -> Outcome:
     # What is only constrained may not be needed at all, so nothing of it is fetched ahead.
     constrained = pinned_projects(session.pinned_constraints)
     _decide_ahead(session, pinned)
-    site = OpenSite(session.engine, pins=constrained | pinned, wheel_metadata=not pinned)
+    site = OpenSite(session.engine, pins=constrained | pinned, wheel_metadata=not pinned, wheel_tags=session.wheel_tags)
     with Gateway(site) as gateway:
         command = session.prepare(gateway)
         if pinned and not any(entry.source is SourceKind.LOCAL for entry in session.requirements):
@@ -68,7 +68,7 @@ def _decide_ahead(session: Session, pinned: Mapping[str, PinnedProject]) -> None
     """Start fetching and deciding the file of each pinned project that this interpreter will take."""
     if not pinned:
         return
-    ranks = {tag: rank for rank, tag in enumerate(session.target.load_tags())}
+    ranks = {tag: rank for rank, tag in enumerate(session.target.probe.load_tags())}
 
     def decide(name: str, project_pins: PinnedProject) -> None:
         project = session.engine.fetch_project(name)

@@ -27,6 +27,9 @@ from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 from guard.store.archives import parse_core_metadata
 
+# Options that make pip accept other wheels than its interpreter's, or say which ones it does not accept.
+_TAG_OPTIONS = ("--platform", "--python-version", "--implementation", "--abi", "--verbose", "--log")
+
 
 class Progress:
     """Told what is being done; this one says nothing."""
@@ -90,6 +93,13 @@ class Session:
             return parsed is None or parsed.evaluate({**self.target.environment, "extra": ""})
         except (InvalidRequirement, UndefinedEnvironmentName):
             return True
+
+    @property
+    def wheel_tags(self) -> frozenset[str] | None:
+        """Tags of the wheels that pip may take; ``None`` where an option sets others, or shows what pip passes over."""
+        if any(map(self.command.has, _TAG_OPTIONS)):
+            return None
+        return frozenset(self.target.probe.load_tags())
 
     def anticipate_names(self, names: Iterable[str]) -> None:
         """Fetch index pages that the resolver is about to ask for."""

@@ -43,6 +43,48 @@ print(json.dumps([str(tag) for tag in sys_tags()]), flush=True)
 """
 
 
+class Probe:
+    """A process of the target's interpreter that says what it is.
+
+    Args:
+        interpreter: the Python that runs pip.
+        environ: the user's environment.
+    """
+
+    def __init__(self, interpreter: str, environ: Mapping[str, str]) -> None:
+        # -P is newer than the oldest pip; in the root folder the empty first path entry of -c leads nowhere.
+        self._process = subprocess.Popen(
+            [interpreter, "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environ),
+            cwd="/",
+        )
+        self._tags: tuple[str, ...] | None = None
+
+    def read_facts(self) -> bytes:
+        """Return what the interpreter says of itself, in JSON; nothing when it cannot import pip."""
+        line = self._read_line()
+        if not line:
+            self._process.communicate()
+        return line
+
+    def load_tags(self) -> tuple[str, ...]:
+        """Return the wheel tags that the interpreter accepts, best first (PEP 425)."""
+        if self._tags is None:
+            line = self._read_line()
+            self._process.communicate()
+            with malformed_input_boundary("the interpreter's answer"):
+                self._tags = tuple(str(tag) for tag in json.loads(line))
+        return self._tags
+
+    def _read_line(self) -> bytes:
+        # Both lines are read through the same buffer: what it read ahead of the first belongs to the second.
+        assert self._process.stdout is not None, "it was started with a pipe"
+        return self._process.stdout.readline()
+
+
 @dataclass(frozen=True, slots=True)
 class PipCommandLine:
     """How to start the user's pip.
@@ -70,25 +112,19 @@ class Target:
         prefix: ``sys.prefix`` of its interpreter.
         version: pip's version, as it writes it.
         environment: marker environment of the interpreter (PEP 508).
-        probe: the process that goes on to print the interpreter's wheel tags.
+        probe: asks the interpreter for more.
     """
 
     command: PipCommandLine
     prefix: str
     version: str
     environment: Mapping[str, str]
-    probe: subprocess.Popen[bytes]
+    probe: Probe
 
     @property
     def release(self) -> tuple[int, int]:
         """Major and minor version of pip."""
         return _release(self.version)
-
-    def load_tags(self) -> tuple[str, ...]:
-        """Return the wheel tags that the interpreter accepts, best first (PEP 425); waits for the probe."""
-        output, _ = self.probe.communicate(timeout=_PROBE_TIMEOUT_SECONDS)
-        with malformed_input_boundary("the interpreter's answer"):
-            return tuple(str(tag) for tag in json.loads(output))
 
 
 def find_pip(path: str, *, virtual_env: str | None) -> PipCommandLine:
@@ -126,22 +162,13 @@ def probe_target(command: PipCommandLine, environ: Mapping[str, str]) -> Target:
         ToolNotFound: it does not answer, or has no pip.
         UsageError: its pip is too old to be guarded.
     """
-    # -P is newer than the oldest pip; running with the script's folder as first path entry is what the script does.
-    process = subprocess.Popen(
-        [command.interpreter, "-c", _PROBE],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=dict(environ),
-        cwd="/",
-    )
-    line = process.stdout.readline() if process.stdout else b""
+    probe = Probe(command.interpreter, environ)
+    line = probe.read_facts()
     if not line:
-        process.kill()
-        process.communicate()
         raise ToolNotFound(f"{command.script} does not run: {command.interpreter} cannot import pip")
     with malformed_input_boundary(f"what {command.interpreter} says of itself"):
         facts = json.loads(line)
-        target = Target(command, facts["prefix"], facts["pip_version"], facts["environment"], process)
+        target = Target(command, facts["prefix"], facts["pip_version"], facts["environment"], probe)
     if target.release < _SUPPORTED:
         raise UsageError(
             f"pip {target.version} is too old to be guarded; {_SUPPORTED[0]}.{_SUPPORTED[1]} is the oldest that can",
