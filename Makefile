@@ -33,12 +33,14 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
 
-# guard in an environment of its own, and its command in $(PREFIX)/bin.
+# guard in an environment of its own, and its command in $(PREFIX)/bin: started isolated, so that PYTHONPATH has no say.
 install:
 	$(PYTHON) -m venv $(PREFIX)/share/provenance-guard
 	$(PREFIX)/share/provenance-guard/bin/python -m pip install --quiet --disable-pip-version-check .
 	mkdir -p $(PREFIX)/bin
-	ln -sf $(PREFIX)/share/provenance-guard/bin/guard $(PREFIX)/bin/guard
+	rm -f $(PREFIX)/bin/guard
+	printf '#!/bin/sh\nexec "%s" -I -m guard "$$@"\n' "$(PREFIX)/share/provenance-guard/bin/python" > $(PREFIX)/bin/guard
+	chmod +x $(PREFIX)/bin/guard
 	$(PREFIX)/bin/guard --version
 
 # Resolves the development environment anew. The lock names no index, so that any one can serve it.

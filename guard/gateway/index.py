@@ -6,6 +6,7 @@ and decision. The **closed** one serves exactly what was decided, and nothing el
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +54,8 @@ class OpenSite:
         engine: where everything comes from.
         pins: what the user's input accepts, by normalised project name: version and digests.
         wheel_metadata: whether metadata is offered for every wheel, so that the resolver need not download it.
+        wheel_tags: tags that the resolver accepts; wheels with none of them are not listed, since parsing their links
+            is what a resolver spends most of its time on. ``None`` where they cannot be told: every wheel is listed.
         anticipate: told of each wheel whose metadata was delivered; may start work in the background.
     """
 
@@ -62,11 +65,13 @@ class OpenSite:
         *,
         pins: Mapping[str, PinnedProject] | None = None,
         wheel_metadata: bool,
+        wheel_tags: frozenset[str] | None = None,
         anticipate: Callable[[Project, IndexFile, bytes], None] | None = None,
     ) -> None:
         self._engine = engine
         self._pins = pins or {}
         self._wheel_metadata = wheel_metadata
+        self._wheel_tags = wheel_tags
         self._anticipate = anticipate
         self._lock = threading.Lock()
         self._delivered: dict[tuple[str, str], Delivered] = {}
@@ -142,17 +147,24 @@ class OpenSite:
 
     def _page(self, name: str) -> Answer:
         project = self._engine.fetch_project(name)
-        files = self._offered(project).values()
+        files = filter(self._fits, self._offered(project).values())
         return Body(render_project_page(project.name, files, self._offers_metadata), SIMPLE_JSON)
 
+    def _fits(self, file: IndexFile) -> bool:
+        tags = wheel_tags(file.filename)
+        return self._wheel_tags is None or not tags or not tags.isdisjoint(self._wheel_tags)
+
     def _offered(self, project: Project) -> dict[str, IndexFile]:
-        """Return what is offered of a project, by file name.
+        """Return what is offered of a project, by file name, in the page's order: pip takes the first among equals.
 
         A name that stands twice is offered once, as the first place that pip would prefer has it.
         """
         pinned = self._pins.get(project.name)
-        accepted = [file for file in project.files if pinned is None or pinned.accepts(file)]
-        return {file.filename: file for file in reversed(accepted)}
+        offered: dict[str, IndexFile] = {}
+        for file in project.files:
+            if pinned is None or pinned.accepts(file):
+                offered.setdefault(file.filename, file)
+        return offered
 
     def _offers_metadata(self, file: IndexFile) -> bool:
         return file.has_core_metadata or (self._wheel_metadata and file.filename.endswith(".whl"))
@@ -357,6 +369,14 @@ def refusal_of(judged: Judged) -> Refusal:
 
 def _has_core_metadata(file: IndexFile) -> bool:
     return file.has_core_metadata
+
+
+def wheel_tags(filename: str) -> frozenset[str]:
+    """Return the tags in a wheel's name (PEP 425, compressed tag sets), or none for what is no wheel."""
+    parts = filename.lower().removesuffix(".whl").split("-")
+    if not filename.lower().endswith(".whl") or len(parts) not in (5, 6):
+        return frozenset()
+    return frozenset(map("-".join, itertools.product(*(part.split(".") for part in parts[-3:]))))
 
 
 def _split(path: str) -> tuple[str, str, str | None]:

@@ -12,9 +12,9 @@ from guard.model import SourceKind
     ("requirement", "name", "url"),
     [
         ("gear @ https://evil.test/gear.whl", "gear", "https://evil.test/gear.whl"),
-        ("gear@file:///tmp/gear", "gear", "file:///tmp/gear"),
+        ("gear@file:///srv/gear", "gear", "file:///srv/gear"),
         ("  Gear.x [fast, big] @ hg+ssh://evil.test/g ; extra == 'all'", "Gear.x", "hg+ssh://evil.test/g"),
-        ("gear\n @ file:///tmp/gear;os_name=='nt'", "gear", "file:///tmp/gear"),
+        ("gear\n @ file:///srv/gear;os_name=='nt'", "gear", "file:///srv/gear"),
         ("gear @ ./gear", "gear", "./gear"),
     ],
 )
@@ -32,8 +32,8 @@ def test_a_requirement_on_a_project(requirement: str) -> None:
     [
         ("HTTPS://evil.test/x", True),
         ("http://evil.test/x", True),
-        ("git+file:///tmp/x", True),
-        ("file:///tmp/x", False),
+        ("git+file:///srv/x", True),
+        ("file:///srv/x", False),
         ("hg+https://evil.test/x", False),
         ("svn+ssh://evil.test/x", False),
         ("bzr+lp:x", False),
@@ -47,4 +47,4 @@ def test_what_the_gateway_stops_by_itself(url: str, is_stopped: bool) -> None:
 def test_the_artifact_names_project_and_kind_and_no_secret() -> None:
     artifact = DirectReference("Gear_x", "svn+https://user:secret@evil.test/x").artifact
     assert (artifact.name, artifact.source, artifact.origin) == ("gear-x", SourceKind.VCS, "svn+https://evil.test/x")
-    assert DirectReference("gear", "file:///tmp/x").artifact.source is SourceKind.PATH
+    assert DirectReference("gear", "file:///srv/x").artifact.source is SourceKind.PATH
