@@ -155,7 +155,7 @@ class OpenSite:
         return self._wheel_tags is None or not tags or not tags.isdisjoint(self._wheel_tags)
 
     def _offered(self, project: Project) -> dict[str, IndexFile]:
-        """Return what is offered of a project, by file name, in the page's order: pip takes the first among equals.
+        """Return what is offered of a project, by file name, in the page's order: it decides among equals.
 
         A name that stands twice is offered once, as the first place that pip would prefer has it.
         """

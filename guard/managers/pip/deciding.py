@@ -7,6 +7,7 @@ is fetched and decided ahead, concurrently, which pip alone does not do.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -80,7 +81,7 @@ def _decide_ahead(session: Session, pinned: Mapping[str, PinnedProject]) -> None
             session.engine.judge(project, min(ranked, key=lambda pair: pair[0])[1], project_pins.pins)
 
     for name, project_pins in pinned.items():
-        session.engine.start(lambda name=name, project_pins=project_pins: decide(name, project_pins))  # type: ignore[misc]
+        session.engine.start(functools.partial(decide, name, project_pins))
 
 
 def _rank(file: IndexFile, ranks: Mapping[str, int]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +105,7 @@ class Session:
     def anticipate_names(self, names: Iterable[str]) -> None:
         """Fetch index pages that the resolver is about to ask for."""
         for name in names:
-            self.engine.start(lambda name=name: self.engine.fetch_project(name))  # type: ignore[misc]
+            self.engine.start(functools.partial(self.engine.fetch_project, name))
 
     def anticipate(self, project: Project, file: IndexFile, metadata: bytes) -> None:
         """Decide a file whose metadata the resolver has just read, and fetch the pages of what it requires."""
