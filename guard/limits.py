@@ -17,6 +17,7 @@ ARTIFACT_MAX_BYTES = 10 * 1024 * MIB
 # Structure. Real provenance objects have one bundle with one or two attestations.
 JSON_MAX_DEPTH = 64
 ATTESTATIONS_MAX_COUNT = 32
+WHEEL_TAGS_MAX_COUNT = 1000  # real names stand for some dozens
 REQUIREMENT_INCLUDES_MAX_DEPTH = 32
 
 # Time.

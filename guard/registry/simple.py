@@ -7,7 +7,9 @@ lists for another project are left out with a reason, as pip does.
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +33,7 @@ ARCHIVE_SUFFIXES = (
 # PEP 691 allows every algorithm of hashlib; one that guard does not compare is no reason to refuse the page.
 _READ_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b"})
 _LINK_SCHEMES = frozenset({"http", "https", "file"})
+_PLAIN_ADDRESS = re.compile(r"(https?://[^/?#]+)/[^?#]*")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_FILENAMES = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|z|[+-]\d\d:\d\d)?")
@@ -196,6 +199,10 @@ def version_in_filename(filename: str, project: str) -> tuple[str | None, bool]:
 
 
 def _wheel_version(filename: str, project: str) -> tuple[str | None, bool]:
+    # Compressed tag sets multiply (PEP 425): a name of a few hundred letters could stand for a million tags.
+    tags = filename.removesuffix(".whl").rsplit("-", 3)[1:]
+    if math.prod(part.count(".") + 1 for part in tags) > limits.WHEEL_TAGS_MAX_COUNT:
+        return None, False
     try:
         name, version, _, _ = parse_wheel_filename(filename)
     except (InvalidWheelFilename, InvalidVersion):
@@ -315,17 +322,33 @@ def _link(value: object, base_url: str, page_url: str, where: str) -> str:
     text = _text(value, where).strip()
     if _CONTROL_CHARACTERS.search(text):
         raise MalformedInput(f"not an address: {text[:140]!r}", context=where)
+    # Joining and splitting costs more than all else on a page, and nearly every link is absolute already.
+    plain = _PLAIN_ADDRESS.fullmatch(text.partition("#")[0])
+    url = plain[0] if plain else _joined(base_url, text)
+    scheme = _scheme_of_address(plain[1] if plain else url)
+    if scheme is None:
+        raise MalformedInput(f"not an http, https or file address: {redact_url(text)[:140]!r}", context=where)
+    if scheme == "file" and urlsplit(page_url).scheme != "file":
+        raise MalformedInput("a page from the network names a local file", context=where)
+    return url
+
+
+def _joined(base_url: str, text: str) -> str:
     try:
-        url = urldefrag(urljoin(base_url, text)).url
+        return urldefrag(urljoin(base_url, text)).url
+    except ValueError:
+        return ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _scheme_of_address(url: str) -> str | None:
+    """Return the scheme of an address that can be asked, else ``None``; thousands of links share a few origins."""
+    try:
         parts = urlsplit(url)
         is_complete = parts.scheme == "file" or bool(parts.hostname and parts.port != 0)
     except ValueError:
-        is_complete = False
-    if not is_complete or parts.scheme not in _LINK_SCHEMES:
-        raise MalformedInput(f"not an http, https or file address: {redact_url(text)[:140]!r}", context=where)
-    if parts.scheme == "file" and urlsplit(page_url).scheme != "file":
-        raise MalformedInput("a page from the network names a local file", context=where)
-    return url
+        return None
+    return parts.scheme if is_complete and parts.scheme in _LINK_SCHEMES else None
 
 
 def _optional_link(value: object, page_url: str, where: str) -> str | None:

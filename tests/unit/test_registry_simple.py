@@ -263,6 +263,12 @@ def test_files_of_other_projects_are_left_out_with_a_reason() -> None:
     assert page.skipped == (("seven-1.0.tar.gz", "its name is not one of six"),)
 
 
+@pytest.mark.parametrize(("count", "listed"), [(9, True), (11, False)], ids=["many tags", "a bomb of tags"])
+def test_a_wheel_name_that_stands_for_too_many_tags_is_left_out(count: int, listed: bool) -> None:
+    tags = "-".join(".".join(f"{letter}{number}" for number in range(count)) for letter in "abc")
+    assert version_in_filename(f"six-1.0-{tags}.whl", "six") == (("1.0", True) if listed else (None, False))
+
+
 # Refusals
 
 

@@ -57,7 +57,7 @@ def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
     session.anticipate_names(entry.name for entry in session.requirements if entry.name)
     session.progress.step("resolving")
     report = session.folder / "resolution.json"
-    site = OpenSite(session.engine, wheel_metadata=True, anticipate=session.anticipate)
+    site = OpenSite(session.engine, wheel_metadata=True, wheel_tags=session.wheel_tags, anticipate=session.anticipate)
     with Gateway(site) as gateway:
         command = resolving(session.prepare(gateway), report)
         status, stdout, stderr = run_quietly(session.argv(command), environ=session.environment(gateway))
