@@ -98,7 +98,7 @@ class Gateway:
             shutdown_timeout=0,
         )
         self._server.ConnectionClass = _ProxyConnection
-        self._server.expiration_interval = 0.05  # seconds; how long stopping waits for the accept loop
+        self._server.expiration_interval = 0.01  # seconds; how long stopping waits for the accept loop
         self._thread = threading.Thread(target=self._server.serve, name="guard-gateway", daemon=True)
 
     def __enter__(self) -> Self:
