@@ -179,7 +179,9 @@ class App:
         from guard.report.text import render_text
 
         refused = {Verdict.BLOCK: ExitCode.BLOCKED, Verdict.UNDECIDED: ExitCode.UNDECIDED}.get(outcome.verdict)
-        exit_code = int(refused if refused is not None else outcome.tool_status or ExitCode.ALLOWED)
+        # A run that was allowed and yet did not happen is an error of guard's own, not a success.
+        status = outcome.tool_status if outcome.tool_status is not None else ExitCode.INTERNAL
+        exit_code = int(refused if refused is not None else status)
         report = RunReport(
             guard_version=__version__,
             command=tuple(command),

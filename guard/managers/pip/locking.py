@@ -77,4 +77,10 @@ def _write(output: str, lock: bytes) -> None:
         sys.stdout.buffer.write(lock)
         sys.stdout.buffer.flush()
     else:
-        Path(output).write_bytes(lock)
+        # Written aside and renamed: a lock is as before or as after, never between.
+        complete = Path(f"{output}.{os.getpid()}.new")
+        try:
+            complete.write_bytes(lock)
+            complete.replace(output)
+        finally:
+            complete.unlink(missing_ok=True)
