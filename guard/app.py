@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,16 +15,17 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from guard import __version__, limits
-from guard.engine import Outcome
+from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode
-from guard.model import Finding, Verdict
+from guard.model import Digest, Finding, Verdict
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
-from guard.policy.schema import TrustRootFile
+from guard.policy.schema import AnchorFile
 from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
 from guard.store.policies import POLICY_NAME, TrustedPolicies, find_project_policy, load_policy
 from guard.store.runs import Runs
+from guard.store.tarballs import TarballFacts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,6 +110,11 @@ class App:
         return FileStore(platformdirs.user_cache_path(_APP_NAME) / "files")
 
     @property
+    def tarball_facts(self) -> TarballFacts:
+        """What npm tarballs say of themselves, by digest."""
+        return TarballFacts(platformdirs.user_cache_path(_APP_NAME) / "tarball-facts")
+
+    @property
     def runs(self) -> Runs:
         """Where commands keep private files while they run."""
         return Runs(platformdirs.user_cache_path(_APP_NAME) / "runs")
@@ -140,16 +147,35 @@ class App:
         if anchor is None:
             data = (resources.files("guard") / "data" / "trusted_root.json").read_bytes()
             return parse_trust_root(data, source="shipped with guard")
-        root = load_trust_root(trust_root_path(anchor))
+        root = load_trust_root(anchor_path(anchor))
+        self._require_trusted(anchor, root.digest, f"the trust root {root.source}", policy)
+        return root
+
+    def load_npm_keys(self, policy: Policy) -> bytes | None:
+        """Return the file of registry keys that the policy names; ``None`` when it names none.
+
+        Raises:
+            ConfigInvalid: it cannot be used.
+        """
+        anchor = policy.anchors.npm_keys
+        if anchor is None:
+            return None
+        path = anchor_path(anchor)
+        data = load_anchor(path, what="registry keys")
+        digest = Digest("sha256", hashlib.sha256(data).hexdigest())
+        self._require_trusted(anchor, digest, f"the registry keys {path}", policy)
+        return data
+
+    def _require_trusted(self, anchor: AnchorFile, digest: Digest, what: str, policy: Policy) -> None:
+        """Refuse a file that a project's policy names unless it is as it was when the user trusted that policy."""
         by_project = {
             source.path for source in policy.sources_read if source.policy_class is PolicyClass.PROJECT_TRUSTED
         }
-        if anchor.named_by in by_project and root.digest not in self.trusted_policies.load():
+        if anchor.named_by in by_project and digest not in self.trusted_policies.load():
             raise ConfigInvalid(
-                f"the trust root {root.source} has changed since {anchor.named_by} was trusted",
+                f"{what} has changed since {anchor.named_by} was trusted",
                 hint="look at the change, then: guard policy trust",
             )
-        return root
 
     def conclude(
         self,
@@ -209,15 +235,23 @@ def load_trust_root(path: Path) -> TrustRoot:
     Raises:
         ConfigInvalid: it cannot be read or used.
     """
+    return parse_trust_root(load_anchor(path, what="trust root"), source=str(path))
+
+
+def load_anchor(path: Path, *, what: str) -> bytes:
+    """Read a file that says whom to believe, with one byte more than allowed where it is too large.
+
+    Raises:
+        ConfigInvalid: it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
-            data = stream.read(limits.TRUST_ROOT_MAX_BYTES + 1)
+            return stream.read(limits.TRUST_ROOT_MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigInvalid(f"trust root {path} cannot be read: {error.strerror}") from error
-    return parse_trust_root(data, source=str(path))
+        raise ConfigInvalid(f"{what} {path} cannot be read: {error.strerror}") from error
 
 
-def trust_root_path(anchor: TrustRootFile) -> Path:
+def anchor_path(anchor: AnchorFile) -> Path:
     """Return the file that a policy names, relative to the policy's own folder."""
     return Path(anchor.named_by).parent / anchor.name
 

@@ -8,3 +8,9 @@ PYPI_FILES_HOST = "files.pythonhosted.org"
 
 # Indexes whose metadata always carries the PEP 740 ``provenance`` key where a file has provenance.
 EVIDENCE_BEARING_INDEX_HOSTS = frozenset({PYPI_HOST})
+
+NPM_REGISTRY_URL = "https://registry.npmjs.org/"
+NPM_HOST = "registry.npmjs.org"
+
+# Registries whose listings always carry ``dist.attestations`` where a version has attestations.
+EVIDENCE_BEARING_REGISTRY_HOSTS = frozenset({NPM_HOST})

@@ -8,9 +8,16 @@ MIB = 1024 * 1024
 INDEX_PAGE_MAX_BYTES = 64 * MIB
 METADATA_MAX_BYTES = 4 * MIB
 PROVENANCE_MAX_BYTES = 1 * MIB
+# npm. The largest full packuments are around 100 MB, and some mirrors send only those; one version's part of them is
+# its package.json, which holds kilobytes; a registry has a handful of keys; npm audit is told of a tree's advisories.
+PACKUMENT_MAX_BYTES = 128 * MIB
+PACKAGE_VERSION_MAX_BYTES = 8 * MIB
+REGISTRY_KEYS_MAX_BYTES = 1 * MIB
+AUDIT_ANSWER_MAX_BYTES = 32 * MIB
 POLICY_MAX_BYTES = 1 * MIB
 TRUST_ROOT_MAX_BYTES = 1 * MIB
 REQUIREMENTS_MAX_BYTES = 16 * MIB
+NPM_LOCK_MAX_BYTES = 50 * MIB  # real ones reach a few megabytes
 # Artifacts. PyPI allows projects up to 10 GiB a file on request; without a cap a server could fill the disk.
 ARTIFACT_MAX_BYTES = 10 * 1024 * MIB
 
@@ -19,6 +26,7 @@ JSON_MAX_DEPTH = 64
 ATTESTATIONS_MAX_COUNT = 32
 WHEEL_TAGS_MAX_COUNT = 1000  # real names stand for some dozens
 REQUIREMENT_INCLUDES_MAX_DEPTH = 32
+TARBALL_MEMBERS_MAX_COUNT = 500_000  # the largest real npm packages have some ten thousands
 
 # Time.
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -28,5 +36,8 @@ RETRY_AFTER_MAX_SECONDS = 30.0
 
 # Concurrency. PyPI asks for modest parallelism; two cores decode no faster than this.
 PREFETCH_WORKERS = 8
+NPM_WORKERS = 12  # npm itself opens up to 15 connections to a registry (its `maxsockets`)
 GATEWAY_THREADS = 16
+# What a client may send to the gateway: the names and versions of a whole tree, for `npm audit`.
+GATEWAY_REQUEST_MAX_BYTES = 16 * MIB
 RETRIES_MAX_COUNT = 4

@@ -39,6 +39,7 @@ class SourceKind(str, enum.Enum):
     URL = "url"
     PATH = "path"
     LOCAL = "local"  # the user's own project, typed by the user or inside the project: needs no permission
+    BUNDLED = "bundled"  # inside another artifact, with which it is decided
 
 
 class RuleId(str, enum.Enum):
@@ -56,6 +57,11 @@ class RuleId(str, enum.Enum):
     IDENTITY_MISMATCH = "identity-mismatch"
     METADATA_MISMATCH = "metadata-mismatch"
     REGISTRY_UNAVAILABLE = "registry-unavailable"
+    REGISTRY_HOST = "registry-host"
+    REGISTRY_SIGNATURE_MISSING = "registry-signature-missing"
+    REGISTRY_SIGNATURE_INVALID = "registry-signature-invalid"
+    REGISTRY_SIGNATURE_UNAVAILABLE = "registry-signature-unavailable"
+    INSTALL_SCRIPT = "install-script"
     COMMAND_NOT_GUARDED = "command-not-guarded"
     EXCEPTION_EXPIRED = "exception-expired"
     POLICY_LOOSENED = "policy-loosened"
@@ -230,6 +236,7 @@ class UnavailableCause(str, enum.Enum):
     OUTAGE = "outage"
     ACCESS_DENIED = "access-denied"
     NOT_SERVED = "not-served"
+    UNSUPPORTED = "unsupported"  # it is there, in a form that guard cannot verify yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +373,10 @@ class Facts:
         registry_problem: why the registry could not be asked; empty when it was.
         bytes_problem: why the bytes that were sent cannot be the listed file, without their having a digest.
         other_indexes: other configured indexes that offer the same name with other files, credentials removed.
+        resolved_problem: how the address in the user's lock differs from the one that the registry lists; empty when
+            it does not.
+        resolved_is_configured: whether that address is on a host that the user configured as a registry.
+        has_install_script: whether the package runs code of its own when it is installed.
     """
 
     artifact: Artifact
@@ -377,6 +388,9 @@ class Facts:
     registry_problem: str = ""
     bytes_problem: str = ""
     other_indexes: tuple[str, ...] = ()
+    resolved_problem: str = ""
+    resolved_is_configured: bool = False
+    has_install_script: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,26 +7,25 @@ certificate; the rest of a provenance object is unsigned and can only contradict
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
+from guard.attest.documents import digest_of_document, invalid_evidence, parse_evidence_document
 from guard.attest.publisher import Publisher, parse_publisher, verify_publisher
-from guard.attest.statement import STATEMENT_PAYLOAD_TYPE, Statement, parse_statement
+from guard.attest.statement import SLSA_V1_PREDICATE_TYPE, STATEMENT_PAYLOAD_TYPE, Statement, parse_statement
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
-from guard.limits import ATTESTATIONS_MAX_COUNT, PROVENANCE_MAX_BYTES
+from guard.limits import ATTESTATIONS_MAX_COUNT
 from guard.model import Digest, Evidence, EvidenceKind, EvidenceState
-from guard.sigstore.strict_json import JsonObject, object_member, objects_member, parse_json_object, text_member
+from guard.sigstore.strict_json import JsonObject, object_member, objects_member, text_member
 from guard.sigstore.verify import VerifiedStatement, Verifier
 
 PUBLISH_PREDICATE_TYPE = "https://docs.pypi.org/attestations/publish/v1"
-SLSA_PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 
 _KINDS = {
     PUBLISH_PREDICATE_TYPE: EvidenceKind.PEP740_PUBLISH,
-    SLSA_PREDICATE_TYPE: EvidenceKind.SLSA_PROVENANCE,
+    SLSA_V1_PREDICATE_TYPE: EvidenceKind.SLSA_PROVENANCE,
 }
 _BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 # The longest name that common file systems hold. The tags of a wheel's name multiply when they are parsed, so that a
@@ -66,7 +65,7 @@ def verify_provenance(document: bytes, *, filename: str, sha256: Digest, verifie
     Raises:
         ConfigInvalid: the verifier's trust root cannot be used. No document makes this function raise.
     """
-    subject = _Subject(filename, sha256, _digest(document), verifier)
+    subject = _Subject(filename, sha256, digest_of_document(document), verifier)
     try:
         bundles = _parse_provenance(document)
     except (MalformedInput, EvidenceInvalid) as error:
@@ -89,9 +88,9 @@ def verify_attestation(document: bytes, *, filename: str, sha256: Digest, verifi
     Raises:
         ConfigInvalid: the verifier's trust root cannot be used. No document makes this function raise.
     """
-    subject = _Subject(filename, sha256, _digest(document), verifier)
+    subject = _Subject(filename, sha256, digest_of_document(document), verifier)
     try:
-        attestation = _parse_document(document, "attestation")
+        attestation = parse_evidence_document(document, what="attestation")
     except MalformedInput as error:
         return _invalid(subject, error, None)
     return _verify_one(attestation, None, subject)
@@ -124,7 +123,7 @@ def verify_subject(statement: Statement, *, filename: str, sha256: Digest) -> No
 
 
 def _parse_provenance(document: bytes) -> tuple[_AttestationBundle, ...]:
-    provenance = _parse_document(document, "provenance")
+    provenance = parse_evidence_document(document, what="provenance")
     _verify_version(provenance, "provenance")
     bundles = tuple(
         _AttestationBundle(
@@ -139,12 +138,6 @@ def _parse_provenance(document: bytes) -> tuple[_AttestationBundle, ...]:
     if count > ATTESTATIONS_MAX_COUNT:
         raise MalformedInput(f"the provenance document holds {count} attestations, over {ATTESTATIONS_MAX_COUNT}")
     return bundles
-
-
-def _parse_document(document: bytes, what: str) -> dict[str, object]:
-    if len(document) > PROVENANCE_MAX_BYTES:
-        raise MalformedInput(f"the {what} document is larger than {PROVENANCE_MAX_BYTES} bytes")
-    return parse_json_object(document, what=f"the {what} document")
 
 
 def _verify_bundle(bundle: _AttestationBundle, subject: _Subject) -> Iterator[Evidence]:
@@ -233,15 +226,5 @@ def _is_same_distribution(stated: str, filename: str) -> bool:
 
 
 def _invalid(subject: _Subject, error: MalformedInput | EvidenceInvalid, predicate_type: str | None) -> Evidence:
-    return Evidence(
-        kind=_KINDS.get(predicate_type or "", EvidenceKind.PEP740_PUBLISH),
-        state=EvidenceState.INVALID,
-        reason=error.message,
-        code=error.code if isinstance(error, EvidenceInvalid) else EvidenceCode.MALFORMED,
-        digest=subject.document_digest,
-        predicate_type=predicate_type,
-    )
-
-
-def _digest(document: bytes) -> Digest:
-    return Digest("sha256", hashlib.sha256(document).hexdigest())
+    kind = _KINDS.get(predicate_type or "", EvidenceKind.PEP740_PUBLISH)
+    return invalid_evidence(error, kind, digest=subject.document_digest, predicate_type=predicate_type)

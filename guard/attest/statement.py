@@ -13,6 +13,7 @@ from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.sigstore.strict_json import JsonObject, object_member, objects_member, parse_json_object, text_member
 
 STATEMENT_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+SLSA_V1_PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 _STATEMENT_TYPES = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"})
 _WHAT = "the signed statement"
 

@@ -66,6 +66,74 @@ def pip(app: App, arguments: tuple[str, ...]) -> int:
     return run_pip(app, arguments)
 
 
+@guard.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+    options_metavar="",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="ARGS...")
+@click.pass_obj
+def npm(app: App, arguments: tuple[str, ...]) -> int:
+    """Run npm, guarded: what installs is decided first, other commands pass through."""
+    from guard.managers.npm.driver import run_npm
+
+    return run_npm(app, arguments)
+
+
+@guard.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+    options_metavar="",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="ARGS...")
+@click.pass_obj
+def npx(app: App, arguments: tuple[str, ...]) -> int:
+    """Run npx, guarded: the packages of the program are decided before it starts."""
+    from guard.managers.npm.driver import run_npx
+
+    return run_npx(app, arguments)
+
+
+@guard.group()
+def shims() -> None:
+    """Put guard behind the plain words pip, pip3, npm and npx."""
+
+
+@shims.command("install")
+@click.option(
+    "--shell",
+    "shells",
+    type=click.Choice(["bash", "zsh", "fish"]),
+    multiple=True,
+    help="Tell this shell only; may be repeated. Without: every one that is in use.",
+)
+@click.option("--no-shell", is_flag=True, help="Tell no shell: print the line that sets PATH.")
+@click.pass_obj
+def shims_install(app: App, shells: tuple[str, ...], *, no_shell: bool) -> int:
+    """Write the shims and put them in front of PATH in every new shell."""
+    from guard.cli.shims import install
+
+    if shells and no_shell:
+        raise click.UsageError("--shell and --no-shell exclude each other")
+    return install(app, shells, tells_shells=not no_shell)
+
+
+@shims.command("remove")
+@click.pass_obj
+def shims_remove(app: App) -> int:
+    """Remove the shims and bring back every file that installing changed."""
+    from guard.cli.shims import remove
+
+    return remove(app)
+
+
+@shims.command("status")
+@click.pass_obj
+def shims_status(app: App) -> int:
+    """Say for each tool whether it is guarded here, and which tool is behind it."""
+    from guard.cli.shims import print_status
+
+    return print_status(app)
+
+
 @guard.group()
 def policy() -> None:
     """Look at the policy, and trust one that a project brings."""

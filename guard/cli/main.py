@@ -25,6 +25,12 @@ def main() -> int:
 
         if classify(rest) is Kind.PASS_THROUGH:
             return _pass_through_to_pip(rest)
+    if word == "npm":
+        from guard.managers.npm.options import Kind as NpmKind
+        from guard.managers.npm.options import classify as classify_npm
+
+        if classify_npm(rest) is NpmKind.PASS_THROUGH:
+            return _pass_through_to_npm(rest)
     _restart_isolated(argv)
     from guard.cli.commands import run
 
@@ -57,6 +63,20 @@ def _pass_through_to_pip(arguments: list[str]) -> int:
         return int(error.exit_code)
     sys.stdout.flush()
     os.execv(command.interpreter, [*command.argv, *arguments])  # noqa: S606 - the user's own pip
+    raise AssertionError("exec does not return")
+
+
+def _pass_through_to_npm(arguments: list[str]) -> int:
+    from guard.errors import ToolNotFound
+    from guard.managers.npm.target import find_npm
+
+    try:
+        argv = find_npm(os.environ.get("PATH", os.defpath)).argv
+    except ToolNotFound as error:
+        sys.stderr.write(f"guard: {error.message}\n  {error.hint}\n")
+        return int(error.exit_code)
+    sys.stdout.flush()
+    os.execv(argv[0], [*argv, *arguments])  # noqa: S606 - the user's own npm
     raise AssertionError("exec does not return")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import click
 
-from guard.app import App, load_trust_root, trust_root_path
+from guard.app import App, anchor_path, load_anchor, load_trust_root
 from guard.errors import ExitCode
+from guard.model import Digest
 from guard.report.text import printable
 from guard.store.policies import load_policy
 
@@ -25,12 +27,18 @@ def check_policy(app: App) -> int:
 
 
 def trust_policy(app: App, path: Path) -> int:
-    """Record the digests of a policy file and its trust root: its anchors take effect while both stay the same."""
+    """Record the digests of a policy file and of the files that it names: its anchors take effect while all stay."""
     file = load_policy(app.cwd / path)
     if file.anchors.trust_root is not None:
-        root = load_trust_root(trust_root_path(file.anchors.trust_root))
+        root = load_trust_root(anchor_path(file.anchors.trust_root))
         app.trusted_policies.store(root.digest)
         click.echo(f"{printable(root.source)} is trusted as it is now ({root.digest})")
+    if file.anchors.npm_keys is not None:
+        keys = anchor_path(file.anchors.npm_keys)
+        data = load_anchor(keys, what="registry keys")
+        digest = Digest("sha256", hashlib.sha256(data).hexdigest())
+        app.trusted_policies.store(digest)
+        click.echo(f"{printable(str(keys))} is trusted as it is now ({digest})")
     app.trusted_policies.store(file.digest)
     click.echo(f"{printable(file.path)} is trusted as it is now ({file.digest})")
     return ExitCode.ALLOWED

@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
-from guard.engine import NO_PINS, Engine, Pins, identity_problem
+from guard.engine.outcome import NO_PINS, Pins
+from guard.engine.pypi import PyPIEngine, identity_problem
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
 from guard.gateway.references import parse_direct_references
-from guard.gateway.server import Answer, Body, FileBody, Refusal
-from guard.model import Facts, Finding, Judged, Level, RuleId, Verdict
+from guard.gateway.server import Answer, Body, FileBody, Refusal, Request, refusal_of
+from guard.model import Facts, Finding, Judged, Level, RuleId
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
@@ -61,7 +62,7 @@ class OpenSite:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: PyPIEngine,
         *,
         pins: Mapping[str, PinnedProject] | None = None,
         wheel_metadata: bool,
@@ -126,9 +127,9 @@ class OpenSite:
         file = self._offered(project).get(filename)
         return None if file is None else (project, file)
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """Answer one request; see :class:`guard.gateway.server.Site`."""
-        area, name, filename = _split(path)
+        area, name, filename = _split(request.path)
         try:
             if area == "simple" and filename is None:
                 return self._page(name)
@@ -304,9 +305,9 @@ class ClosedSite:
         with self._lock:
             return tuple(self._findings.values())
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """Answer one request; see :class:`guard.gateway.server.Site`."""
-        area, name, filename = _split(path)
+        area, name, filename = _split(request.path)
         listed = self._files.get(str(canonicalize_name(name)), {})
         if area == "simple" and filename is None and listed:
             files = [file for file, _ in listed.values()]
@@ -357,14 +358,6 @@ def _render_file(name: str, file: IndexFile, *, with_metadata: bool) -> dict[str
     if file.upload_time is not None:
         entry["upload-time"] = file.upload_time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return entry
-
-
-def refusal_of(judged: Judged) -> Refusal:
-    """Return the answer to a request for a file that was not allowed: 403 blocked, 424 undecided."""
-    worst = min(judged.decision.findings, key=lambda finding: finding.level, default=None)
-    reason = f"{worst.rule.value}: {worst.message}" if worst else "not decided"
-    undecided = judged.decision.verdict is Verdict.UNDECIDED
-    return Refusal(HTTPStatus.FAILED_DEPENDENCY if undecided else HTTPStatus.FORBIDDEN, f"guard: {reason}")
 
 
 def _has_core_metadata(file: IndexFile) -> bool:

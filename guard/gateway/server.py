@@ -15,8 +15,8 @@ import hmac
 import secrets
 import threading
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,7 +27,7 @@ from cheroot.wsgi import Server
 from typing_extensions import Self
 
 from guard import limits
-from guard.model import Finding, Level, RuleId
+from guard.model import Finding, Judged, Level, RuleId, Verdict
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -42,6 +42,7 @@ class Body:
 
     content: bytes
     content_type: str
+    status: HTTPStatus = HTTPStatus.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,28 @@ class Refusal:
 Answer = Body | FileBody | Refusal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request of a client that presented the credential.
+
+    Args:
+        method: ``GET`` or ``POST``; a HEAD is answered as a GET whose body is not sent.
+        path: percent-decoded, starting with ``/``.
+        headers: by lower-case name.
+        body: of a POST, as it was sent.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
 class Site(Protocol):
     """What one gateway serves."""
 
-    def answer(self, path: str) -> Answer:
-        """Answer a GET or HEAD of ``path`` (percent-decoded, starting with ``/``). Called from several threads."""
+    def answer(self, request: Request) -> Answer:
+        """Answer one request. Called from several threads."""
 
 
 class _ProxyConnection(HTTPConnection):
@@ -80,13 +98,16 @@ class Gateway:
 
     Args:
         site: what it serves.
+        takes_posts: whether the site answers POST, too.
         threads: how many requests are answered at once.
     """
 
-    def __init__(self, site: Site, *, threads: int = limits.GATEWAY_THREADS) -> None:
+    def __init__(self, site: Site, *, takes_posts: bool = False, threads: int = limits.GATEWAY_THREADS) -> None:
         self._site = site
+        self._methods = ("GET", "HEAD", "POST") if takes_posts else ("GET", "HEAD")
         self.password = secrets.token_urlsafe(32)
-        self._authorization = "Basic " + b64encode(f"{_USER}:{self.password}".encode()).decode()
+        login = b64encode(f"{_USER}:{self.password}".encode()).decode()
+        self._authorizations = (f"Basic {login}", f"Bearer {self.password}")  # pip by netrc, npm by _authToken
         self._foreign: dict[str, Finding] = {}
         self._lock = threading.Lock()
         self._server = Server(
@@ -135,16 +156,23 @@ class Gateway:
         foreign = self._foreign_host(environ)
         if foreign is not None:
             return _respond(start_response, self._refuse_foreign(foreign))
-        if not hmac.compare_digest(environ.get("HTTP_AUTHORIZATION", ""), self._authorization):
+        if not self._is_authorized(environ.get("HTTP_AUTHORIZATION", "")):
             challenge = [("WWW-Authenticate", 'Basic realm="guard"')]
             return _respond(
                 start_response, Refusal(HTTPStatus.UNAUTHORIZED, "guard's gateway needs its credential"), challenge
             )
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return _respond(start_response, Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD"))
-        return _respond(
-            start_response, self._site.answer(environ["PATH_INFO"]), head=environ["REQUEST_METHOD"] == "HEAD"
-        )
+        method = environ["REQUEST_METHOD"]
+        if method not in self._methods:
+            return _respond(start_response, Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"only {', '.join(self._methods)}"))
+        request = _read_request(environ)
+        if request is None:
+            return _respond(start_response, Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the request is too large"))
+        return _respond(start_response, self._site.answer(request), head=method == "HEAD")
+
+    def _is_authorized(self, presented: str) -> bool:
+        given = presented.encode("utf-8", "surrogateescape")
+        matches = [hmac.compare_digest(given, accepted.encode()) for accepted in self._authorizations]
+        return any(matches)
 
     def _foreign_host(self, environ: WSGIEnvironment) -> str | None:
         """Return ``host[:port]`` when the request is one to a proxy for somebody else's host."""
@@ -168,6 +196,42 @@ class Gateway:
         return Refusal(HTTPStatus.FORBIDDEN, f"guard: {message}")
 
 
+def refusal_of(judged: Judged) -> Refusal:
+    """Return the answer to a request for a file that was not allowed: 403 blocked, 424 undecided."""
+    worst = min(judged.decision.findings, key=lambda finding: finding.level, default=None)
+    reason = f"{worst.rule.value}: {worst.message}" if worst else "not decided"
+    undecided = judged.decision.verdict is Verdict.UNDECIDED
+    return Refusal(HTTPStatus.FAILED_DEPENDENCY if undecided else HTTPStatus.FORBIDDEN, f"guard: {reason}")
+
+
+def _read_request(environ: WSGIEnvironment) -> Request | None:
+    """Return the request with its body, or ``None`` when that is larger than anything that a client has to send."""
+    body = b""
+    if environ["REQUEST_METHOD"] == "POST":
+        is_chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+        length = limits.GATEWAY_REQUEST_MAX_BYTES + 1 if is_chunked else int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(min(length, limits.GATEWAY_REQUEST_MAX_BYTES + 1))
+        if len(body) > limits.GATEWAY_REQUEST_MAX_BYTES:
+            return None
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_ENCODING")
+    }
+    return Request(
+        method="POST" if environ["REQUEST_METHOD"] == "POST" else "GET",
+        path=_decoded_path(environ),
+        headers=headers,
+        body=body,
+    )
+
+
+def _decoded_path(environ: WSGIEnvironment) -> str:
+    # WSGI hands paths over as latin-1 (PEP 3333, "Unicode Issues"); the server leaves slashes that were encoded so.
+    path = str(environ["PATH_INFO"]).encode("latin-1", "replace").decode("utf-8", "replace")
+    return path.replace("%2F", "/")
+
+
 def _respond(
     start_response: StartResponse, answer: Answer, headers: list[tuple[str, str]] | None = None, *, head: bool = False
 ) -> Iterable[bytes]:
@@ -175,8 +239,9 @@ def _respond(
     if isinstance(answer, Refusal):
         return _respond_refusal(start_response, answer, extra)
     size_bytes = len(answer.content) if isinstance(answer, Body) else answer.size_bytes
+    status = answer.status if isinstance(answer, Body) else HTTPStatus.OK
     start_response(
-        "200 OK",
+        f"{status.value} {status.phrase}",
         [
             ("Content-Type", answer.content_type),
             ("Content-Length", str(size_bytes)),

@@ -85,13 +85,18 @@ def _may_begin(text: bytes, prefix: bytes) -> bool:
     return text.startswith(prefix) or prefix.startswith(text)
 
 
-def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str], cwd: str | None = None) -> tuple[int, bytes, bytes]:
     """Run a tool without showing its output.
+
+    Args:
+        argv: the process's arguments.
+        environ: its environment.
+        cwd: its working directory; without it guard's own.
 
     Returns:
         Exit status (128+n for death by signal n), stdout and stderr.
     """
-    streams = _Streams(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    streams = _Streams(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd)
     with _running(argv, environ, streams) as process:
         stdout, stderr = process.communicate()
     return _status(process.returncode), stdout, stderr
@@ -127,6 +132,7 @@ class _Streams:
     stdin: int | None
     stdout: int
     stderr: int
+    cwd: str | None = None
 
 
 @contextmanager
@@ -158,6 +164,7 @@ def _running(argv: Sequence[str], environ: Mapping[str, str], streams: _Streams)
             subprocess.Popen(
                 list(argv),
                 env=dict(environ),
+                cwd=streams.cwd,
                 stdin=streams.stdin,
                 stdout=streams.stdout,
                 stderr=streams.stderr,

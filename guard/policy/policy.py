@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from typing import Any
 
 from guard.model import Digest, Ecosystem, Finding, Level, Location, RuleId, SourceKind
 from guard.policy.identity import IdentityPin
@@ -13,9 +14,11 @@ from guard.policy.schema import (
     Anchors,
     ExceptionEntry,
     HashesMode,
+    InstallScriptsMode,
     PackageEntry,
     PolicyFile,
     ProvenanceMode,
+    RegistrySignatureMode,
     RuleSettings,
 )
 
@@ -46,15 +49,19 @@ class PackagePolicy:
         hashes: what missing or weak pins of a pinned input are.
         provenance: which provenance is asked for.
         sources: where artifacts may come from.
+        registry_signature: which signatures of an npm registry are asked for.
+        install_scripts: what becomes of code that an npm package runs when it is installed.
         identities: publishers one of which must have signed; empty when none is pinned.
         exceptions: the exceptions in force that name this release.
         expired: the exceptions that name this release and are over.
-        written: names of the settings that the user wrote, as opposed to defaults.
+        written: keys of the settings that the user wrote, as opposed to defaults.
     """
 
     hashes: HashesMode = HashesMode.BLOCK
     provenance: ProvenanceMode = ProvenanceMode.NO_DOWNGRADE
     sources: frozenset[SourceKind] = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
+    registry_signature: RegistrySignatureMode = RegistrySignatureMode.IF_SIGNED
+    install_scripts: InstallScriptsMode = InstallScriptsMode.AS_NPM
     identities: tuple[IdentityPin, ...] = ()
     exceptions: tuple[ExceptionEntry, ...] = ()
     expired: tuple[ExceptionEntry, ...] = ()
@@ -108,14 +115,18 @@ class Policy:
 
 
 def _with_settings(policy: PackagePolicy, settings: RuleSettings) -> PackagePolicy:
-    names = {name for name in ("hashes", "provenance", "sources") if getattr(settings, name) is not None}
-    return replace(
-        policy,
-        hashes=policy.hashes if settings.hashes is None else settings.hashes,
-        provenance=policy.provenance if settings.provenance is None else settings.provenance,
-        sources=policy.sources if settings.sources is None else settings.sources,
-        written=policy.written | names,
-    )
+    written = _written(settings)
+    return replace(policy, **written, written=policy.written.union(map(_key, written)))
+
+
+def _written(values: RuleSettings | Anchors) -> dict[str, Any]:
+    """Return what a file writes, by name of the field."""
+    every = {each.name: getattr(values, each.name) for each in fields(values)}
+    return {name: value for name, value in every.items() if value is not None}
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def explicit_policy(file: PolicyFile) -> Policy:
@@ -158,19 +169,10 @@ def _stack(layers: list[tuple[PolicyFile, PolicyClass]]) -> Policy:
             settings=(*policy.settings, file.settings),
             packages=(*policy.packages, *file.packages),
             exceptions=(*policy.exceptions, *file.exceptions),
-            anchors=_with_anchors(policy.anchors, file.anchors) if in_force else policy.anchors,
+            anchors=replace(policy.anchors, **_written(file.anchors)) if in_force else policy.anchors,
             sources_read=(*policy.sources_read, PolicySource(file.path, file.digest, policy_class)),
         )
     return policy
-
-
-def _with_anchors(base: Anchors, over: Anchors) -> Anchors:
-    return Anchors(
-        index_url=base.index_url if over.index_url is None else over.index_url,
-        provenance_url=base.provenance_url if over.provenance_url is None else over.provenance_url,
-        extra_indexes=base.extra_indexes if over.extra_indexes is None else over.extra_indexes,
-        trust_root=base.trust_root if over.trust_root is None else over.trust_root,
-    )
 
 
 def _waiting_anchors(project: PolicyFile) -> Iterable[Finding]:
@@ -178,6 +180,8 @@ def _waiting_anchors(project: PolicyFile) -> Iterable[Finding]:
         "pypi.index-url": project.anchors.index_url,
         "pypi.provenance-url": project.anchors.provenance_url,
         "pypi.extra-indexes": project.anchors.extra_indexes,
+        "npm.registry": project.anchors.npm_registry,
+        "npm.keys": project.anchors.npm_keys,
         "sigstore.trust-root": project.anchors.trust_root,
     }
     keys = [key for key, value in named.items() if value is not None]
@@ -212,17 +216,15 @@ def _asked(settings: Iterable[RuleSettings]) -> PackagePolicy:
 
 
 def _looser_keys(asked: PackagePolicy, settings: RuleSettings) -> Iterable[str]:
-    if settings.hashes is not None and _rank(settings.hashes) > _rank(asked.hashes):
-        yield "hashes"
-    if settings.provenance is not None and _rank(settings.provenance) > _rank(asked.provenance):
-        yield "provenance"
-    if settings.sources is not None and not settings.sources <= asked.sources:
-        yield "sources"
+    return [_key(name) for name, value in _written(settings).items() if _is_looser(value, getattr(asked, name))]
 
 
-def _rank(mode: HashesMode | ProvenanceMode) -> int:
-    """Return how loose a mode is: the modes are declared strictest first."""
-    return list(type(mode)).index(mode)
+def _is_looser(value: Any, than: Any) -> bool:
+    """Compare two values of one setting: a set allows what it holds, and modes are declared strictest first."""
+    if isinstance(value, frozenset):
+        return not value <= than
+    modes = list(type(value).__members__.values())
+    return modes.index(value) > modes.index(than)
 
 
 def _note(message: str, location: Location, next_step: str = "") -> Finding:

@@ -7,9 +7,19 @@ from collections.abc import Iterator
 from typing_extensions import assert_never
 
 from guard.errors import EvidenceCode
-from guard.model import Evidence, EvidenceKind, EvidenceState, Facts, Finding, Level, RuleId, SourceKind
+from guard.model import (
+    Evidence,
+    EvidenceKind,
+    EvidenceState,
+    Facts,
+    Finding,
+    Level,
+    RuleId,
+    SourceKind,
+    UnavailableCause,
+)
 
-# The kinds that say who made an artifact; a registry's own signature says only who served it.
+# The kinds that say who made an artifact. A registry's publish attestation and its signature say only who served it.
 PROVENANCE_KINDS = frozenset({EvidenceKind.PEP740_PUBLISH, EvidenceKind.SLSA_PROVENANCE})
 # Artifacts of these sources come from a registry, so that evidence about them must have been looked for.
 REGISTRY_SOURCES = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
@@ -31,24 +41,44 @@ def verified_provenance(facts: Facts) -> tuple[Evidence, ...]:
     )
 
 
+def attested_evidence(facts: Facts) -> tuple[Evidence, ...]:
+    """Return the evidence that an attestation gives, in every state: all but registry signatures."""
+    return tuple(evidence for evidence in facts.evidence if evidence.kind is not EvidenceKind.NPM_SIGNATURE)
+
+
+def signature_evidence(facts: Facts) -> tuple[Evidence, ...]:
+    """Return the evidence that registry signatures give, in every state; they have rules of their own."""
+    return tuple(evidence for evidence in facts.evidence if evidence.kind is EvidenceKind.NPM_SIGNATURE)
+
+
+def is_outweighed(evidence: Evidence, facts: Facts) -> bool:
+    """Tell whether evidence that guard cannot verify yet stands beside verified provenance of the same artifact.
+
+    npm serves a publish attestation, signed with the registry's key, beside the provenance of every release that has
+    some: what cannot be read of the one takes nothing from the other.
+    """
+    return evidence.cause is UnavailableCause.UNSUPPORTED and bool(verified_provenance(facts))
+
+
 def provenance_state(facts: Facts) -> EvidenceState:
     """Return the one state that reports count an artifact under.
 
     Evidence of a registry artifact that nobody looked for is unavailable, never absent: "not asked" is not "no".
     """
-    states = {evidence.state for evidence in facts.evidence}
+    attested = attested_evidence(facts)
+    states = {evidence.state for evidence in attested if not is_outweighed(evidence, facts)}
     if not verified_provenance(facts):
         states.discard(EvidenceState.VERIFIED)
     for state in _WORST_FIRST:
         if state in states:
             return state
-    if facts.artifact.source in REGISTRY_SOURCES and not facts.evidence:
+    if facts.artifact.source in REGISTRY_SOURCES and not attested:
         return EvidenceState.UNAVAILABLE
     return EvidenceState.ABSENT
 
 
 def rule_of_invalid(code: EvidenceCode | None) -> RuleId:
-    """Return the rule under which evidence that does not hold is reported.
+    """Return the rule under which an attestation that does not hold is reported.
 
     Args:
         code: why it does not hold; evidence without a reason falls under the rule that nothing turns off.
@@ -72,14 +102,14 @@ def rule_of_invalid(code: EvidenceCode | None) -> RuleId:
 
 
 def invalid_findings(facts: Facts, rule: RuleId, problem: str) -> Iterator[Finding]:
-    """Yield a block for every piece of invalid evidence that falls under ``rule``.
+    """Yield a block for every invalid attestation that falls under ``rule``.
 
     Args:
         facts: of the artifact.
         rule: the rule that asks.
         problem: what its evidence is like, after the artifact's name.
     """
-    for evidence in facts.evidence:
+    for evidence in attested_evidence(facts):
         if evidence.state is EvidenceState.INVALID and rule_of_invalid(evidence.code) is rule:
             reason = evidence.reason or "no reason was given"
             yield Finding(

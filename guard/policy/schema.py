@@ -19,12 +19,14 @@ from guard.policy.identity import ISSUER_OF_HOST, IdentityPin
 from guard.policy.patterns import PackagePattern, PackageRelease
 from guard.policy.tables import Table, parse_document
 
+_SETTINGS = frozenset({"hashes", "provenance", "sources", "registry-signature", "install-scripts"})
 KEYS: dict[str, frozenset[str]] = {
-    "": frozenset({"version", "policy", "pypi", "sigstore", "package", "exception"}),
-    "policy": frozenset({"hashes", "provenance", "sources"}),
+    "": frozenset({"version", "policy", "pypi", "npm", "sigstore", "package", "exception"}),
+    "policy": _SETTINGS,
     "pypi": frozenset({"index-url", "provenance-url", "extra-indexes"}),
+    "npm": frozenset({"registry", "keys"}),
     "sigstore": frozenset({"trust-root"}),
-    "package": frozenset({"name", "hashes", "provenance", "sources", "identity"}),
+    "package": _SETTINGS | {"name", "identity"},
     "package.identity": frozenset(
         {"issuer", "repository", "repository-id", "owner-id", "workflow", "ref", "environment", "signer", "san"}
     ),
@@ -38,7 +40,11 @@ ALLOWABLE_SOURCES = (
     SourceKind.PATH,
 )
 # A policy key excepts that key's own absence and nothing else: never evidence that is there and does not hold.
-RULE_OF_KEY = {"hashes": RuleId.HASH_MISSING, "provenance": RuleId.PROVENANCE_MISSING}
+RULE_OF_KEY = {
+    "hashes": RuleId.HASH_MISSING,
+    "provenance": RuleId.PROVENANCE_MISSING,
+    "registry-signature": RuleId.REGISTRY_SIGNATURE_MISSING,
+}
 # These speak about a command, a file or a policy; there is no package to except.
 RULES_WITHOUT_EXCEPTION = frozenset(
     {RuleId.COMMAND_NOT_GUARDED, RuleId.EXCEPTION_EXPIRED, RuleId.POLICY_LOOSENED, RuleId.LOCK_ENTRY_UNREADABLE}
@@ -73,13 +79,35 @@ class ProvenanceMode(str, enum.Enum):
     OPTIONAL = "optional"
 
 
+class RegistrySignatureMode(str, enum.Enum):
+    """Which signatures of an npm registry are asked for; strictest first. Invalid ones block in every mode."""
+
+    REQUIRED = "required"
+    IF_SIGNED = "if-signed"
+    OFF = "off"
+
+
+class InstallScriptsMode(str, enum.Enum):
+    """What becomes of code that an npm package runs when it is installed; strictest first."""
+
+    BLOCK = "block"
+    SKIP = "skip"
+    AS_NPM = "as-npm"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
-    """The keys that both ``[policy]`` and ``[[package]]`` take; ``None`` where not written."""
+    """The keys that both ``[policy]`` and ``[[package]]`` take; ``None`` where not written.
+
+    Each field is named as its key, with ``_`` for ``-``, and as the field of :class:`guard.policy.policy.PackagePolicy`
+    that it sets.
+    """
 
     hashes: HashesMode | None = None
     provenance: ProvenanceMode | None = None
     sources: frozenset[SourceKind] | None = None
+    registry_signature: RegistrySignatureMode | None = None
+    install_scripts: InstallScriptsMode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +132,8 @@ class ExceptionEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrustRootFile:
-    """A trust root that a policy names.
+class AnchorFile:
+    """A file that a policy names as a root of trust: Sigstore's, or the keys of a registry.
 
     Args:
         name: as written; relative names are relative to the folder of ``named_by``.
@@ -123,7 +151,9 @@ class Anchors:
     index_url: str | None = None
     provenance_url: str | None = None
     extra_indexes: tuple[str, ...] | None = None
-    trust_root: TrustRootFile | None = None
+    trust_root: AnchorFile | None = None
+    npm_registry: str | None = None
+    npm_keys: AnchorFile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +166,8 @@ class PolicyFile:
         settings: ``[policy]``.
         packages: ``[[package]]``, in the file's order.
         exceptions: ``[[exception]]``, in the file's order.
-        anchors: ``[pypi]`` and ``[sigstore]``.
-        locations: where each key of ``[policy]``, ``[pypi]`` and ``[sigstore]`` stands, by its dotted name.
+        anchors: ``[pypi]``, ``[npm]`` and ``[sigstore]``.
+        locations: where each key of ``[policy]`` and of the anchors' tables stands, by its dotted name.
     """
 
     path: str
@@ -179,7 +209,7 @@ def parse_pyproject(data: bytes, *, path: str) -> PolicyFile | None:
 def _policy_file(root: Table, data: bytes) -> PolicyFile:
     root.only(KEYS[""])
     _check_version(root)
-    policy, pypi, sigstore = root.table("policy"), root.table("pypi"), root.table("sigstore")
+    policy, pypi, npm, sigstore = (root.table(name) for name in ("policy", "pypi", "npm", "sigstore"))
     policy.only(KEYS["policy"])
     return PolicyFile(
         path=root.path,
@@ -187,9 +217,11 @@ def _policy_file(root: Table, data: bytes) -> PolicyFile:
         settings=_settings(policy),
         packages=tuple(_package(table) for table in root.tables("package")),
         exceptions=tuple(_exception(table) for table in root.tables("exception")),
-        anchors=_anchors(pypi, sigstore),
+        anchors=_anchors(pypi, npm, sigstore),
         locations={
-            f"{table.at[-1]}.{key}": table.location(key) for table in (policy, pypi, sigstore) for key in table.values
+            f"{table.at[-1]}.{key}": table.location(key)
+            for table in (policy, pypi, npm, sigstore)
+            for key in table.values
         },
     )
 
@@ -207,19 +239,28 @@ def _settings(table: Table) -> RuleSettings:
         hashes=table.choice("hashes", HashesMode),
         provenance=table.choice("provenance", ProvenanceMode),
         sources=table.choice_set("sources", ALLOWABLE_SOURCES),
+        registry_signature=table.choice("registry-signature", RegistrySignatureMode),
+        install_scripts=table.choice("install-scripts", InstallScriptsMode),
     )
 
 
-def _anchors(pypi: Table, sigstore: Table) -> Anchors:
+def _anchors(pypi: Table, npm: Table, sigstore: Table) -> Anchors:
     pypi.only(KEYS["pypi"])
+    npm.only(KEYS["npm"])
     sigstore.only(KEYS["sigstore"])
-    trust_root = sigstore.text("trust-root")
     return Anchors(
         index_url=pypi.parsed("index-url", _index_url),
-        provenance_url=pypi.parsed("provenance-url", _provenance_url),
+        provenance_url=pypi.parsed("provenance-url", _web_url),
         extra_indexes=pypi.parsed_list("extra-indexes", _index_url),
-        trust_root=None if trust_root is None else TrustRootFile(name=trust_root, named_by=sigstore.path),
+        trust_root=_anchor_file(sigstore, "trust-root"),
+        npm_registry=npm.parsed("registry", _web_url),
+        npm_keys=_anchor_file(npm, "keys"),
     )
+
+
+def _anchor_file(table: Table, key: str) -> AnchorFile | None:
+    name = table.text(key)
+    return None if name is None else AnchorFile(name=name, named_by=table.path)
 
 
 def _package(table: Table) -> PackageEntry:
@@ -276,7 +317,7 @@ def _index_url(text: str) -> str:
     return _url(text, ("https", "http", "file"))
 
 
-def _provenance_url(text: str) -> str:
+def _web_url(text: str) -> str:
     return _url(text, ("https", "http"))
 
 

@@ -1,4 +1,4 @@
-"""Credentials of package indexes: where they come from, and the one origin that each may be sent to (invariant I9).
+"""Credentials: what the HTTP layer asks about them, and those of Python package indexes (invariant I9).
 
 A login belongs to a scheme, host and port; between several indexes of one origin the one with the longest common
 path wins. Nothing here prints a secret: :class:`Login` hides itself and :func:`redact_url` names URLs in messages.
@@ -6,14 +6,16 @@ path wins. Nothing here prints a secret: :class:`Login` hides itself and :func:`
 
 from __future__ import annotations
 
+import base64
 import netrc
 import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from guard.errors import ConfigInvalid
@@ -35,6 +37,64 @@ class Login(NamedTuple):
     def __repr__(self) -> str:
         return "Login(****)"
 
+    @property
+    def authorization(self) -> str:
+        """Header value (RFC 7617, section 2.1): in UTF-8, where requests would fail on what Latin-1 lacks."""
+        pair = f"{self.username}:{self.password}".encode("utf-8", "surrogateescape")
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+class Grant(NamedTuple):
+    """What accompanies one request. Its text form does not say it.
+
+    Args:
+        authorization: value of the Authorization header.
+        client_cert: PEM files with a client certificate and its key.
+    """
+
+    authorization: str | None = None
+    client_cert: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return "Grant(****)"
+
+
+class Denial(NamedTuple):
+    """Why a server may have denied access, in words: where a login was looked for, and the next step."""
+
+    reason: str
+    hint: str = ""
+
+
+class RequestCredentials(Protocol):
+    """The credentials of one request and of the redirects that follow it."""
+
+    def grant(self, hop: str, /) -> Grant:
+        """Return what goes to ``hop``, which is the address that was asked for or one that it redirects to."""
+
+    def ask_again(self, hop: str, username: str, /) -> str | None:
+        """Return another header value after ``hop`` answered 401, ``None`` where there is none.
+
+        Args:
+            hop: what the server refused.
+            username: the user name in that URL, or the empty string.
+        """
+
+    def explain_denial(self, hop: str, status: int, /) -> Denial | None:
+        """Say where a login for ``hop`` was looked for, after it answered 401 or 403."""
+
+
+class CredentialSource(Protocol):
+    """What the HTTP layer asks for credentials: those of pip's indexes, or of npm's registries."""
+
+    def for_request(self, url: str, registry: str | None, /) -> RequestCredentials:
+        """Return the credentials of a request.
+
+        Args:
+            url: what is asked, without credentials of its own.
+            registry: the npm registry on whose behalf it is asked.
+        """
+
 
 class Origin(NamedTuple):
     """What a credential belongs to (RFC 6454, section 4)."""
@@ -42,6 +102,12 @@ class Origin(NamedTuple):
     scheme: str
     host: str
     port: int | None
+
+    @property
+    def authority(self) -> str:
+        """``HOST`` or ``HOST:PORT`` as WHATWG's URL writes it: without the scheme's own port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port in (None, _DEFAULT_PORTS.get(self.scheme)) else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +222,27 @@ class Credentials:
         with self._lock:
             self._known += (index,)
         return bare
+
+    def for_request(self, _url: str, _registry: str | None, /) -> RequestCredentials:
+        """Return itself: each redirect gets the login of its own origin, as pip has it."""
+        return self
+
+    def grant(self, hop: str, /) -> Grant:
+        """Return the login for ``hop`` as a header value."""
+        login = self.for_url(hop)
+        return Grant(login.authorization if login else None)
+
+    def ask_again(self, hop: str, username: str, /) -> str | None:
+        """Ask the keyring."""
+        login = self.ask_keyring(hop, username)
+        return login.authorization if login else None
+
+    def explain_denial(self, hop: str, status: int, /) -> Denial | None:
+        """Say where a login was looked for, after a 401."""
+        if status != HTTPStatus.UNAUTHORIZED:
+            return None
+        hint = f"add a line to your netrc file: machine {origin_of(hop).host} login USER password PASSWORD"
+        return Denial(self.describe_search(hop), hint)
 
     def for_url(self, url: str) -> Login | None:
         """Return the login to send with a request for ``url``, which carries none itself.

@@ -1,4 +1,4 @@
-"""The HTTP layer: bounded, retried, deadline-keeping GET requests over requests.
+"""The HTTP layer: bounded, retried, deadline-keeping GET requests over requests, and a POST without a second attempt.
 
 Its three answers are kept apart (invariant I4): an answer, :class:`~guard.errors.NotFound`, and everything else,
 which is :class:`~guard.errors.Unavailable`; a complete answer that breaks a limit is
@@ -14,7 +14,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
@@ -25,23 +25,31 @@ from urllib.parse import urljoin, urlsplit
 
 from guard import __version__, limits
 from guard.errors import ConfigInvalid, MalformedInput, NotFound, Unavailable
-from guard.registry.credentials import Credentials, Login, origin_of, redact_url, split_url_credentials
+from guard.registry.credentials import (
+    CredentialSource,
+    Grant,
+    Login,
+    RequestCredentials,
+    origin_of,
+    redact_url,
+    split_url_credentials,
+)
 from guard.registry.http_settings import HttpSettings
 
-# requests takes 75 ms to import. Its functions import it, so that this happens while pip starts, not before.
+# requests takes 75 ms to import. Its functions import it, so that this happens while the tool starts, not before.
 if TYPE_CHECKING:
     import requests
-    from requests.auth import HTTPBasicAuth
 
 USER_AGENT = f"provenance-guard/{__version__}"
 
 _REDIRECTS_MAX_COUNT = 5
 _CHUNK_BYTES = 64 * 1024
 _BACKOFF_SECONDS = 0.25
-_POOL_CONNECTIONS_MAX_COUNT = limits.GATEWAY_THREADS + limits.PREFETCH_WORKERS
 _WEB_SCHEMES = frozenset({"http", "https"})
-# RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4: the server asks for the same request again. Every 5xx does as well.
+# RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4: the server asks for the same request again. Every 5xx does as well, but for
+# 501 (RFC 9110 15.6.2): what a server does not implement now, it does not implement a second later.
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
+_FINAL_STATUSES = frozenset({501})
 
 _T = TypeVar("_T")
 
@@ -78,10 +86,11 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A complete answer with status 200.
+    """A complete answer; to a GET one with status 200.
 
     Args:
         url: where it came from in the end, after redirects.
+        status: of the answer.
         headers: case-insensitive.
         body: decoded; empty when it was streamed.
     """
@@ -119,20 +128,20 @@ class HttpClient:
 
     Args:
         settings: how the network is reached.
-        credentials: logins by origin.
+        credentials: what goes along with each request.
         deadline: end of the run.
         sleep: waits between attempts, in seconds.
         jitter: a random number from 0 to 1.
 
     Raises:
-        ConfigInvalid: a certificate file of the settings does not exist.
+        ConfigInvalid: a certificate of the settings cannot be used.
     """
 
     def __init__(
         self,
         settings: HttpSettings,
         *,
-        credentials: Credentials,
+        credentials: CredentialSource,
         deadline: Deadline,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -140,6 +149,7 @@ class HttpClient:
         for path in (settings.ca_bundle, settings.client_cert):
             if path is not None and not Path(path).exists():
                 raise ConfigInvalid(f"certificate file {path} does not exist")
+        _require_certificates(settings.ca)
         self.settings = settings
         self._credentials = credentials
         self._deadline = deadline
@@ -158,16 +168,19 @@ class HttpClient:
     def _session(self) -> requests.Session:
         with self._lock:
             if self._opened is None:
-                self._opened = _open_session(warns_of_trusted_hosts=not self.settings.trusted_hosts)
+                from guard.registry.http_session import open_session
+
+                self._opened = open_session(self.settings, user_agent=USER_AGENT)
             return self._opened
 
-    def fetch(self, url: str, *, accept: str, max_bytes: int) -> Response:
+    def fetch(self, url: str, *, accept: str, max_bytes: int, registry: str | None = None) -> Response:
         """Fetch a document into memory.
 
         Args:
             url: http or https.
             accept: value of the Accept header.
             max_bytes: ceiling of the body, after decoding.
+            registry: the npm registry on whose behalf it is fetched.
 
         Raises:
             NotFound: the final answer is 404 or 410.
@@ -179,9 +192,17 @@ class HttpClient:
             body = b"".join(self._chunks(answer, final_url, max_bytes=max_bytes, decode=True))
             return _response(answer, final_url, body)
 
-        return self._attempt(url, {"Accept": accept, "Accept-Encoding": "gzip"}, receive)
+        return self._attempt(url, {"Accept": accept, "Accept-Encoding": "gzip"}, receive, registry)
 
-    def fetch_to(self, url: str, sink: BinaryIO, *, max_bytes: int, expected_bytes: int | None = None) -> Response:
+    def fetch_to(
+        self,
+        url: str,
+        sink: BinaryIO,
+        *,
+        max_bytes: int,
+        expected_bytes: int | None = None,
+        registry: str | None = None,
+    ) -> Response:
         """Stream a file into ``sink``, which is cut back to where it stood before each new attempt.
 
         Args:
@@ -189,6 +210,7 @@ class HttpClient:
             sink: seekable binary file.
             max_bytes: ceiling of the body.
             expected_bytes: its exact size where that is known.
+            registry: the npm registry on whose behalf it is fetched.
 
         Returns:
             The final URL and headers; the body is in ``sink``, never decoded: its digest is of the transferred bytes.
@@ -211,15 +233,49 @@ class HttpClient:
                 raise _Interrupted("ended before its last byte")
             return _response(answer, final_url, b"")
 
-        return self._attempt(url, {"Accept-Encoding": "identity"}, receive)
+        return self._attempt(url, {"Accept-Encoding": "identity"}, receive, registry)
 
-    def _attempt(self, url: str, headers: Mapping[str, str], receive: Callable[[requests.Response, str], _T]) -> _T:
+    def post(
+        self, url: str, body: bytes, *, headers: Mapping[str, str], max_bytes: int, registry: str | None = None
+    ) -> Response:
+        """Send a document, once: no other attempt is made and no redirect followed.
+
+        Args:
+            url: http or https.
+            body: as it is sent.
+            headers: that describe it.
+            max_bytes: ceiling of the answer's body, after decoding.
+            registry: the npm registry on whose behalf it is sent.
+
+        Returns:
+            The answer, whatever its status.
+
+        Raises:
+            Unavailable: no complete answer came.
+            MalformedInput: its body is larger than ``max_bytes`` or does not decode, or the URL does not parse.
+        """
+        bare, own = _split_web_url(url)
+        grant = _with_login(self._credentials.for_request(bare, registry).grant(bare), own)
+        try:
+            with self._send(bare, {**headers, "Accept-Encoding": "gzip"}, grant, method="POST", body=body) as answer:
+                return _response(answer, bare, b"".join(self._chunks(answer, bare, max_bytes=max_bytes, decode=True)))
+        except _Interrupted as problem:
+            raise Unavailable(f"{redact_url(url)} {problem.reason}") from problem
+
+    def _attempt(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        receive: Callable[[requests.Response, str], _T],
+        registry: str | None,
+    ) -> _T:
+        credentials = self._credentials.for_request(_split_web_url(url)[0], registry)
         attempt = 0
         while True:
             try:
-                answer, final_url = self._open(url, headers)
+                answer, final_url = self._open(url, headers, credentials)
                 with answer:
-                    self._require_success(answer, final_url)
+                    _require_success(answer, final_url, credentials)
                     return receive(answer, final_url)
             except _Interrupted as problem:
                 attempt += 1
@@ -243,11 +299,13 @@ class HttpClient:
             raise Unavailable(message, status=problem.status) from problem
         self._sleep(delay)
 
-    def _open(self, url: str, headers: Mapping[str, str]) -> tuple[requests.Response, str]:
+    def _open(
+        self, url: str, headers: Mapping[str, str], credentials: RequestCredentials
+    ) -> tuple[requests.Response, str]:
         """Follow redirects; return the answer with its body unread, and the URL that gave it."""
         current = url
         for _ in range(_REDIRECTS_MAX_COUNT + 1):
-            answer, current = self._request(current, headers)
+            answer, current = self._request(current, headers, credentials)
             location = self._session.get_redirect_target(answer)
             if location is None:
                 return answer, current
@@ -255,55 +313,45 @@ class HttpClient:
             current = _next_hop(current, location)
         raise Unavailable(f"{redact_url(url)} redirects more than {_REDIRECTS_MAX_COUNT} times")
 
-    def _request(self, url: str, headers: Mapping[str, str]) -> tuple[requests.Response, str]:
+    def _request(
+        self, url: str, headers: Mapping[str, str], credentials: RequestCredentials
+    ) -> tuple[requests.Response, str]:
         bare, own = _split_web_url(url)
-        login = own if own is not None and own.password else self._credentials.for_url(bare) or own
-        answer = self._send(bare, headers, login)
+        grant = _with_login(credentials.grant(bare), own)
+        answer = self._send(bare, headers, grant)
         if answer.status_code != HTTPStatus.UNAUTHORIZED or (own is not None and own.password):
             return answer, bare
-        found = self._credentials.ask_keyring(bare, own.username if own else "")
-        if found is None or found == login:
+        found = credentials.ask_again(bare, own.username if own else "")
+        if found is None or found == grant.authorization:
             return answer, bare
         answer.close()
-        return self._send(bare, headers, found), bare
+        return self._send(bare, headers, grant._replace(authorization=found)), bare
 
-    def _send(self, url: str, headers: Mapping[str, str], login: Login | None) -> requests.Response:
+    def _send(
+        self, url: str, headers: Mapping[str, str], grant: Grant, *, method: str = "GET", body: bytes | None = None
+    ) -> requests.Response:
         import requests
-        from urllib3.exceptions import HTTPError
+
+        from guard.registry.http_session import FAILURES, explain_failure
 
         left = self._deadline.remaining_seconds(url)
-        asked = requests.Request("GET", url, headers=dict(headers), auth=_basic_auth(login))
+        login = {"Authorization": grant.authorization} if grant.authorization else {}
+        asked = requests.Request(method, url, headers={**headers, **login}, data=body)
         try:
             # Not Session.send: of a redirect it reads the whole body, without a ceiling.
             return self._session.get_adapter(url).send(
                 self._session.prepare_request(asked),
                 stream=True,
                 timeout=(min(limits.CONNECT_TIMEOUT_SECONDS, left), min(limits.READ_TIMEOUT_SECONDS, left)),
-                verify=False if self.settings.is_trusted_host(url) else self.settings.ca_bundle or True,
-                cert=self.settings.client_cert,
+                verify=self.settings.checks_certificate(url) and (self.settings.ca_bundle or True),
+                cert=grant.client_cert or self.settings.client_cert,
                 proxies=self.settings.proxies_for(url),
             )
-        except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
-            reason, is_final = _reason(error)
+        except FAILURES as error:
+            reason, is_final = explain_failure(error)
             if is_final:
                 raise Unavailable(f"{redact_url(url)} {reason}") from error
             raise _Interrupted(reason) from error
-
-    def _require_success(self, answer: requests.Response, url: str) -> None:
-        status = answer.status_code
-        if status == HTTPStatus.OK:
-            return
-        shown = redact_url(url)
-        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-            raise NotFound(f"{shown} does not exist ({status})", status=status)
-        if status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Interrupted(f"answered {status}", status=status, retry_after=answer.headers.get("Retry-After"))
-        if status == HTTPStatus.UNAUTHORIZED:
-            host = origin_of(url).host
-            message = f"{shown} answered 401: {host} wants credentials. {self._credentials.describe_search(url)}"
-            hint = f"add a line to your netrc file: machine {host} login USER password PASSWORD"
-            raise Unavailable(message, status=status, hint=hint)
-        raise Unavailable(f"{shown} answered {status}", status=status)
 
     def _chunks(self, answer: requests.Response, url: str, *, max_bytes: int, decode: bool) -> Iterator[bytes]:
         """Yield the body; the ceiling holds for what is yielded, so that a small zip bomb is cut as well."""
@@ -326,28 +374,36 @@ class HttpClient:
             raise _Interrupted("ended before its last byte") from error
 
 
-def _open_session(*, warns_of_trusted_hosts: bool) -> requests.Session:
-    import requests
-    import urllib3
-    from requests.adapters import HTTPAdapter
-
-    if not warns_of_trusted_hosts:
-        # The user asked for it by name; pip does not warn on each request either.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["User-Agent"] = USER_AGENT
-    adapter = HTTPAdapter(pool_connections=_POOL_CONNECTIONS_MAX_COUNT, pool_maxsize=_POOL_CONNECTIONS_MAX_COUNT)
-    for scheme in _WEB_SCHEMES:
-        session.mount(f"{scheme}://", adapter)
-    return session
+def _require_certificates(texts: Sequence[str]) -> None:
+    for text in texts:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+        except (ssl.SSLError, ValueError) as error:
+            raise ConfigInvalid("a certificate of the ca setting is not one in PEM form") from error
 
 
-def _basic_auth(login: Login | None) -> HTTPBasicAuth | None:
-    """RFC 7617, section 2.1: UTF-8, where requests would fail on what Latin-1 lacks."""
-    from requests.auth import HTTPBasicAuth
+def _require_success(answer: requests.Response, url: str, credentials: RequestCredentials) -> None:
+    status = answer.status_code
+    if status == HTTPStatus.OK:
+        return
+    shown = redact_url(url)
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise NotFound(f"{shown} does not exist ({status})", status=status)
+    if status in _TRANSIENT_STATUSES or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _FINAL_STATUSES):
+        raise _Interrupted(f"answered {status}", status=status, retry_after=answer.headers.get("Retry-After"))
+    denial = credentials.explain_denial(url, status)
+    if denial is None:
+        raise Unavailable(f"{shown} answered {status}", status=status)
+    wish = "wants credentials" if status == HTTPStatus.UNAUTHORIZED else "denies access"
+    message = f"{shown} answered {status}: {origin_of(url).host} {wish}. {denial.reason}"
+    raise Unavailable(message, status=status, hint=denial.hint)
 
-    return HTTPBasicAuth(login.username.encode(), login.password.encode()) if login else None
+
+def _with_login(grant: Grant, own: Login | None) -> Grant:
+    """Add the login of a URL: a complete one comes before all others, a user name alone after them."""
+    if own is None or (grant.authorization is not None and not own.password):
+        return grant
+    return grant._replace(authorization=own.authorization)
 
 
 def _response(answer: requests.Response, url: str, body: bytes) -> Response:
@@ -384,29 +440,3 @@ def _next_hop(url: str, location: str) -> str:
     if scheme not in _WEB_SCHEMES or (urlsplit(url).scheme == "https" and scheme == "http"):
         raise Unavailable(f"{redact_url(url)} redirects to {redact_url(target)}, which is less secure: refused")
     return target
-
-
-def _reason(error: Exception) -> tuple[str, bool]:
-    """Say why no answer came, and whether another attempt is pointless.
-
-    The libraries' own messages are not used: they hold the whole URL, and proxy addresses with passwords.
-    """
-    import requests
-
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"has a certificate that is not trusted: {cause.verify_message}", True
-    if isinstance(error, requests.Timeout):
-        return "did not answer in time", False
-    if isinstance(error, ValueError):
-        return "cannot be requested: its address, or its proxy's, is not valid", True
-    proxy = " through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
-    words = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-    return f"cannot be reached{proxy}: {words or 'the connection was closed'}", False
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -20,6 +20,8 @@ class HttpSettings:
         ca_bundle: file or folder of CA certificates; ``None`` for the bundled ones.
         client_cert: PEM file with a client certificate and its key.
         trusted_hosts: ``HOST`` or ``HOST:PORT`` whose certificates are not checked, as pip's ``--trusted-host``.
+        ca: CA certificates as PEM texts, in place of ``ca_bundle``, as npm's ``ca``.
+        strict_ssl: whether certificates are checked at all, as npm's ``strict-ssl``.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -27,6 +29,8 @@ class HttpSettings:
     ca_bundle: str | None = None
     client_cert: str | None = None
     trusted_hosts: frozenset[str] = frozenset()
+    ca: tuple[str, ...] = ()
+    strict_ssl: bool = True
 
     def proxies_for(self, url: str) -> dict[str, str]:
         """Return the proxies to use for ``url``, by scheme; none where ``no_proxy`` names its host."""
@@ -39,13 +43,17 @@ class HttpSettings:
         origin = origin_of(url)
         return not self.trusted_hosts.isdisjoint({origin.host, f"{origin.host}:{origin.port}"})
 
+    def checks_certificate(self, url: str) -> bool:
+        """Whether the certificate of the host of ``url`` must be one that is trusted."""
+        return self.strict_ssl and not self.is_trusted_host(url)
+
     def is_secure(self, url: str) -> bool:
         """Whether pip would take packages from ``url``: https, this machine, a file, or a trusted host.
 
         Source: pip's "secure origins", which are those of Chromium's "Secure Contexts" with file added.
         """
         origin = origin_of(url)
-        return origin.scheme in ("https", "file") or _is_loopback(origin.host) or self.is_trusted_host(url)
+        return origin.scheme in ("https", "file") or is_loopback(origin.host) or self.is_trusted_host(url)
 
 
 def settings_from_environment(environ: Mapping[str, str]) -> HttpSettings:
@@ -68,6 +76,14 @@ def settings_from_environment(environ: Mapping[str, str]) -> HttpSettings:
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself (RFC 1122 section 3.2.1.3, RFC 6761 section 6.3)."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _names(entry: str, origin: Origin) -> bool:
     """Whether an entry of ``NO_PROXY`` names a host: as ``*``, name, domain, ``HOST:PORT``, address or CIDR."""
     if entry == "*":
@@ -84,10 +100,3 @@ def _is_inside(host: str, network: str) -> bool:
         return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -20,6 +20,8 @@ _OUTCOMES = {
     Verdict.WARN: ("allowed", "green"),
     Verdict.ALLOW: ("allowed", "green"),
 }
+# What a registry does not serve is said once for each run, so that nobody takes it for checked.
+_SAID_AS_NOTES = frozenset({RuleId.PROVENANCE_UNAVAILABLE, RuleId.REGISTRY_SIGNATURE_UNAVAILABLE})
 _STATES = {
     EvidenceState.VERIFIED: "verified",
     EvidenceState.ABSENT: "without provenance",
@@ -84,7 +86,7 @@ def _entries(report: RunReport) -> Iterator[_Entry]:
 def _is_said_always(entry: _Entry) -> bool:
     if entry.finding.level is not Level.NOTE:
         return True
-    return not entry.artifacts or entry.finding.rule is RuleId.PROVENANCE_UNAVAILABLE
+    return not entry.artifacts or entry.finding.rule in _SAID_AS_NOTES
 
 
 def _print_entry(entry: _Entry, console: Console) -> None:

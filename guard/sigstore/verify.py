@@ -47,8 +47,9 @@ _CODES_BY_MESSAGE = (
     ("timestamp", EvidenceCode.LOG_ENTRY),
 )
 
-# Threads that import one package at the same time can see its modules half initialised where they import each other.
-_IMPORT_LOCK = threading.Lock()
+# Held while the cryptographic libraries are imported: threads that import one package at the same time can see its
+# modules half initialised where they import each other.
+IMPORT_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class Verifier:
 
     def _library_verifier(self) -> LibraryVerifier:
         if self._library is None:
-            with _IMPORT_LOCK:
+            with IMPORT_LOCK:
                 if self._library is None:
                     self._library = _create_library_verifier(self.trust_root)
         return self._library

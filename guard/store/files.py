@@ -1,4 +1,4 @@
-"""Content-addressed store of downloaded files: bytes under the name of their sha256.
+"""Content-addressed store of downloaded files: bytes under the name of their sha256, or of another strong digest.
 
 A file appears under its final name only when it is complete (written aside, then renamed), so that a killed run
 leaves no half file behind. What is found is hashed again before it is used: the name says what should be inside, the
@@ -32,8 +32,12 @@ class StoredFile:
 
     @property
     def sha256(self) -> Digest:
-        """The digest that names the file."""
-        return next(digest for digest in self.digests if digest.algorithm == "sha256")
+        """The sha256 of the bytes."""
+        return self.digest("sha256")
+
+    def digest(self, algorithm: str) -> Digest:
+        """Return the digest of one of the algorithms that were asked for."""
+        return next(digest for digest in self.digests if digest.algorithm == algorithm)
 
 
 class FileStore:
@@ -46,43 +50,46 @@ class FileStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def load(self, sha256: Digest, *, algorithms: frozenset[str]) -> StoredFile | None:
+    def load(self, name: Digest, *, algorithms: frozenset[str]) -> StoredFile | None:
         """Return the file with this digest, or ``None`` when it is not there or its bytes have another digest.
 
         Args:
-            sha256: digest of the wanted bytes.
+            name: digest of the wanted bytes, of the algorithm that it was stored under.
             algorithms: further digests to compute, by hashlib name.
         """
-        path = self._path(sha256)
+        path = self._path(name)
         try:
-            stored = measure(path, algorithms=algorithms)
+            stored = measure(path, algorithms=algorithms | {name.algorithm})
         except OSError:
             return None
-        if stored.sha256 == sha256:
+        if stored.digest(name.algorithm) == name:
             return stored
         with contextlib.suppress(OSError):
             path.unlink()  # damaged on disk: fetched anew
         return None
 
-    def store(self, write: Callable[[BinaryIO], None], *, algorithms: frozenset[str]) -> StoredFile:
+    def store(
+        self, write: Callable[[BinaryIO], None], *, algorithms: frozenset[str], named_by: str = "sha256"
+    ) -> StoredFile:
         """Store what ``write`` writes and return it under the digest of its bytes.
 
         Args:
             write: writes the whole file into the seekable stream it is given; what it raises passes and nothing is
                 stored.
             algorithms: further digests to compute, by hashlib name.
+            named_by: algorithm of the digest that names the file, the one its registry lists.
         """
         with self._new_file() as (stream, temporary):
             write(stream)
             stream.flush()
-            measured = measure(temporary, algorithms=algorithms)
-            path = self._path(measured.sha256)
+            measured = measure(temporary, algorithms=algorithms | {named_by})
+            path = self._path(measured.digest(named_by))
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             temporary.replace(path)
         return replace(measured, path=path)
 
-    def _path(self, sha256: Digest) -> Path:
-        return self._root / "sha256" / sha256.hex[:2] / sha256.hex
+    def _path(self, name: Digest) -> Path:
+        return self._root / name.algorithm / name.hex[:2] / name.hex
 
     @contextmanager
     def _new_file(self) -> Iterator[tuple[BinaryIO, Path]]:

@@ -30,7 +30,7 @@ class Target:
     added_seconds: float | None = None
 
     def __str__(self) -> str:
-        return f"<= {self.ratio:.2f} x" if self.ratio is not None else f"<= {self.added_seconds:+.2f} s"
+        return f"<= {self.ratio:.2f} x" if self.ratio is not None else f"<= {self.added_seconds:+.3f} s"
 
     def is_met(self, ratio: float, added_seconds: float) -> bool:
         """Judge medians over pairs."""
@@ -49,6 +49,7 @@ class Case:
         target: the most that guard may cost.
         pairs: how many pairs of runs are worth their time.
         is_warm: whether pip's and guard's caches are kept between runs.
+        is_typed_plainly: whether the guarded side types ``pip`` and meets the shim, instead of ``guard pip``.
     """
 
     name: str
@@ -56,12 +57,18 @@ class Case:
     target: Target
     pairs: int
     is_warm: bool = False
+    is_typed_plainly: bool = False
+
+    @property
+    def sides(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Both sides, with the first words of their command lines."""
+        return ("bare", ("pip",)), ("guarded", ("shim", "pip") if self.is_typed_plainly else ("guard", "pip"))
 
 
-_SIDES = (("bare", ("pip",)), ("guarded", ("guard", "pip")))
 _INSTALL = ("install", "--quiet")
 _CASES = (
     Case("version", ("--version",), Target(added_seconds=0.08), pairs=15),
+    Case("shim", ("--version",), Target(added_seconds=0.025), pairs=31, is_typed_plainly=True),
     Case("small", (*_INSTALL, *_SMALL), Target(added_seconds=0.9), pairs=5),
     Case("small-warm", (*_INSTALL, *_SMALL), Target(added_seconds=0.9), pairs=5, is_warm=True),
     Case("locked", (*_INSTALL, "-r", "LOCKED"), Target(ratio=1.10), pairs=3),
@@ -91,12 +98,12 @@ def main() -> int:
 def _measure(bench: Bench, case: Case, count: int) -> Iterator[tuple[Cost, Cost]]:
     arguments = tuple(_locked(bench) if word == "LOCKED" else word for word in case.arguments)
     if case.is_warm:
-        for side, words in _SIDES:
+        for side, words in case.sides:
             bench.run((*words, *arguments), keep_home=side)
     for number in range(count):
         if sys.stderr.isatty():
             print(f"{case.name}: pair {number + 1} of {count}", end="\r", file=sys.stderr, flush=True)
-        turns = _SIDES if number % 2 == 0 else reversed(_SIDES)
+        turns = case.sides if number % 2 == 0 else case.sides[::-1]
         costs = {
             side: bench.run((*words, *arguments), keep_home=side if case.is_warm else None) for side, words in turns
         }
@@ -124,7 +131,7 @@ def _print_rows(case: Case, bare: list[Cost], guarded: list[Cost]) -> None:
     print(f"{case.name:<12}{'bare':<9}{wall:>7.2f}s{cpu:>8.2f}s", flush=True)
     print(
         f"{'':<12}{'guarded':<9}{wall_guarded:>7.2f}s{cpu_guarded:>8.2f}s"
-        f"{ratio:>10.2f} x   {added:>+9.2f} s   {case.target}: {verdict}",
+        f"{ratio:>10.2f} x   {added:>+9.3f} s   {case.target}: {verdict}",
         flush=True,
     )
 

@@ -16,6 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from guard_shims import launcher
+from guard_shims.script import render_shims
+
 _PIP = "26.3"
 _GUARD = Path(sys.executable).with_name("guard")
 # What belongs to this process's own environment, or would let caches survive an empty home.
@@ -51,9 +54,11 @@ class Bench:
         self.folder = folder
         self._template = folder / "template"
         _make_template(self._template, _download_pip(folder))
+        self._shims = folder / "shims"
+        _write_shims(self._shims)
 
     def run(self, argv: Sequence[str], *, keep_home: str | None = None) -> Cost:
-        """Run ``pip …`` or ``guard pip …`` in a fresh environment.
+        """Run ``pip …``, ``guard pip …``, or ``shim pip …``: the plain word behind shims, in a fresh environment.
 
         Args:
             argv: the command line.
@@ -63,8 +68,12 @@ class Bench:
         home = self.folder / f"home-{keep_home}" if keep_home else root / "home"
         home.mkdir(exist_ok=True)
         environment = self._new_environment(root / "env")
+        environ = _environ(environment, home)
+        if argv[0] == "shim":
+            argv = argv[1:]
+            environ["PATH"] = f"{self._shims}{os.pathsep}{environ['PATH']}"
         try:
-            wall, cpu = _measure(argv, _environ(environment, home), cwd=home)
+            wall, cpu = _measure(argv, environ, cwd=home)
             dist_infos = environment.glob("lib/python*/site-packages/*.dist-info")
             return Cost(wall, cpu, frozenset(path.name for path in dist_infos))
         finally:
@@ -111,6 +120,13 @@ def _make_template(path: Path, pip_wheel: Path) -> None:
     with zipfile.ZipFile(pip_wheel) as wheel:
         wheel.extractall(site_packages)
     compileall.compile_dir(site_packages, quiet=2)
+
+
+def _write_shims(folder: Path) -> None:
+    folder.mkdir()
+    for path, content in render_shims(folder, python=sys.executable, launcher=launcher.__file__).items():
+        path.write_bytes(content)
+        path.chmod(0o755)
 
 
 def _environ(environment: Path, home: Path) -> dict[str, str]:

@@ -1,9 +1,8 @@
-"""The real pip in fresh environments, a simulated index, and guard as the user starts it."""
+"""The real pip and npm in fresh environments, simulated registries, and guard as the user starts it."""
 
 from __future__ import annotations
 
 import compileall
-import json
 import os
 import shutil
 import subprocess
@@ -11,47 +10,32 @@ import sys
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import jsonschema
 import pytest
 
+from tests.e2e.npm_environment import NEWEST_NPM, NpmEnvironment, NpmTools, make_npm
+from tests.e2e.surroundings import GUARD, Result, Surroundings
 from tests.sim.world import World
+
+__all__ = ["GUARD", "NEWEST_PIP", "OLDEST_PIP", "Environment", "Result"]
 
 NEWEST_PIP = "26.3"
 OLDEST_PIP = "22.3"
-GUARD = Path(sys.executable).with_name("guard")
-_SCHEMA = json.loads((resources.files("guard") / "data" / "guard-report-1.schema.json").read_text())
-_REPORT_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left."""
-
-    status: int
-    stdout: str
-    stderr: str
-    report: dict[str, Any] = field(default_factory=dict)
-
-    def rules(self, *levels: str) -> set[str]:
-        """Rule identifiers of every finding of the report, of the given levels only when any are given."""
-        findings = [*self.report["findings"], *(f for a in self.report["artifacts"] for f in a["findings"])]
-        return {finding["rule"] for finding in findings if not levels or finding["level"] in levels}
 
 
 @dataclass
-class Environment:
+class Environment(Surroundings):
     """A virtual environment with one pip, and a scrubbed surrounding to run commands in."""
 
-    root: Path
     pip_version: str
-    variables: dict[str, str] = field(default_factory=dict)
-    trust_root: Path | None = None
     index_url: str | None = None
+
+    @property
+    def programs(self) -> Path:
+        return self.python.parent
 
     @property
     def python(self) -> Path:
@@ -61,42 +45,14 @@ class Environment:
     def site_packages(self) -> Path:
         return next((self.root / "env" / "lib").glob("python*/site-packages"))
 
-    @property
-    def project(self) -> Path:
-        return self.root / "project"
-
-    @property
-    def home(self) -> Path:
-        return self.root / "home"
-
-    def environ(self) -> dict[str, str]:
-        path = os.pathsep.join([str(self.python.parent), "/usr/local/bin", "/usr/bin", "/bin"])
-        # XDG_CONFIG_DIRS: the machine's own pip.conf must not take part.
-        scrubbed = {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", "XDG_CONFIG_DIRS": str(self.root / "xdg")}
-        return {**scrubbed, **self.variables}
-
     def guard(self, *arguments: str, options: tuple[str, ...] = ()) -> Result:
         """Run ``guard [OPTIONS] ARGUMENTS`` in the project folder; its report, if any, is valid."""
-        report = self.root / "report.json"
-        report.unlink(missing_ok=True)
-        trust = ("--trust-root", str(self.trust_root)) if self.trust_root else ()
-        result = self.run(str(GUARD), "--report", str(report), *trust, *options, *arguments)
-        loaded = json.loads(report.read_text()) if report.exists() else {}
-        if loaded:
-            _REPORT_VALIDATOR.validate(loaded)
-        return Result(result.status, result.stdout, result.stderr, loaded)
+        return self.run_guard(*arguments, options=options)
 
     def install(self, *arguments: str, options: tuple[str, ...] = ()) -> Result:
         """Run ``guard pip install`` from the simulated index."""
         index = ("--index-url", self.index_url) if self.index_url else ()
         return self.guard("pip", "install", *index, *arguments, options=options)
-
-    def run(self, *argv: str) -> Result:
-        """Run anything in the project folder."""
-        done = subprocess.run(
-            argv, cwd=self.project, env=self.environ(), capture_output=True, text=True, timeout=240, check=False
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
 
     def installed(self) -> dict[str, str]:
         """Name and version of everything in the environment but pip itself."""
@@ -138,7 +94,7 @@ def unpacked_pip(tmp_path_factory: pytest.TempPathFactory, pip_wheel: Callable[[
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """A Sigstore that mints and a package index, both empty."""
+    """A Sigstore that mints and registries of both ecosystems, all empty."""
     with World(tmp_path) as started:
         yield started
 
@@ -170,5 +126,35 @@ def target(make_environment: Callable[..., Environment], world: World) -> Enviro
     """A fresh environment with the newest pip, using the simulated index and trusting its Sigstore."""
     environment = make_environment()
     environment.index_url = world.pypi.simple_url
+    environment.trust_root = world.trusted_root_path
+    return environment
+
+
+@pytest.fixture(scope="session")
+def npm_tools(tmp_path_factory: pytest.TempPathFactory) -> NpmTools:
+    """This machine's node and, as they are asked for, npm in several versions."""
+    return NpmTools(tmp_path_factory.getbasetemp() / "npm-tools")
+
+
+@pytest.fixture
+def make_npm_environment(tmp_path: Path, npm_tools: NpmTools) -> Callable[..., NpmEnvironment]:
+    """Return a function that makes a fresh environment with the npm of one version; see :func:`make_npm`."""
+
+    def make(
+        name: str = "npm-target",
+        npm_version: str = NEWEST_NPM,
+        *,
+        registry: str | None = None,
+        npmrc: Literal["user", "project", "global"] = "user",
+    ) -> NpmEnvironment:
+        return make_npm(tmp_path / name, npm_tools, npm_version, registry=registry, npmrc=npmrc)
+
+    return make
+
+
+@pytest.fixture
+def npm_target(make_npm_environment: Callable[..., NpmEnvironment], world: World) -> NpmEnvironment:
+    """A fresh environment with the newest npm, using the simulated registry and trusting its Sigstore."""
+    environment = make_npm_environment(registry=world.npm.url)
     environment.trust_root = world.trusted_root_path
     return environment

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import ClassVar, Literal, TypeAlias
 
+from typing_extensions import assert_never
+
+from tests.sim.documents import compact_json
+from tests.sim.loopback import Answer, dropped
+
 Kind: TypeAlias = Literal["page", "file", "metadata", "provenance"]
+NpmKind: TypeAlias = Literal["packument", "version", "tarball", "attestations", "keys", "audit"]
+
+_PORTAL = b"<!DOCTYPE html><html><body>Please sign in to this network.</body></html>"
 
 
 class Misbehaviour(enum.Enum):
@@ -74,7 +84,7 @@ Fault.NOT_JSON = Fault(Misbehaviour.NOT_JSON)
 
 @dataclass(slots=True)
 class _Planned:
-    kind: Kind
+    kind: Kind | NpmKind
     name: str | None
     behaviour: Fault
     times_left: int | None
@@ -86,7 +96,7 @@ class FaultPlan:
     def __init__(self) -> None:
         self._planned: list[_Planned] = []
 
-    def add(self, kind: Kind, name: str | None, behaviour: Fault, times: int | None) -> None:
+    def add(self, kind: Kind | NpmKind, name: str | None, behaviour: Fault, times: int | None) -> None:
         """Plan a fault for the next ``times`` requests of this kind and name, or for all."""
         self._planned.insert(0, _Planned(kind, name, behaviour, times))
 
@@ -94,7 +104,7 @@ class FaultPlan:
         """Forget every fault."""
         self._planned.clear()
 
-    def take(self, kind: Kind, name: str) -> Fault | None:
+    def take(self, kind: Kind | NpmKind, name: str) -> Fault | None:
         """Return the fault that a request meets, and count it."""
         for planned in self._planned:
             if planned.kind == kind and planned.name in (None, name) and planned.times_left != 0:
@@ -102,3 +112,49 @@ class FaultPlan:
                     planned.times_left -= 1
                 return planned.behaviour
         return None
+
+
+def misbehave(fault: Fault, honest: Answer, *, media_type: str, challenge: str, stopping: threading.Event) -> Answer:
+    """Return what a request gets that meets a fault.
+
+    Args:
+        fault: the fault.
+        honest: the answer that it would get.
+        media_type: of a document that is broken or endless.
+        challenge: WWW-Authenticate of a 401.
+        stopping: what ends a hang early.
+
+    Raises:
+        ConnectionResetError: to end the connection.
+    """
+    match fault.misbehaviour:
+        case Misbehaviour.STATUS:
+            return refusal(fault, challenge)
+        case Misbehaviour.TRUNCATE:
+            return replace(honest, sent_bytes=len(honest.body) // 2)
+        case Misbehaviour.RESET:
+            raise dropped()
+        case Misbehaviour.HANG:
+            stopping.wait(fault.seconds)
+            return honest
+        case Misbehaviour.HTML_INSTEAD:
+            return Answer(HTTPStatus.OK, _PORTAL, {"Content-Type": "text/html"})
+        case Misbehaviour.NOT_JSON:
+            return Answer(HTTPStatus.OK, b'{"name": [', {"Content-Type": media_type})
+        case Misbehaviour.HUGE:
+            return Answer(HTTPStatus.OK, headers={"Content-Type": media_type}, stream_bytes=fault.size_bytes)
+        case Misbehaviour.REDIRECT:
+            return Answer(HTTPStatus.FOUND, headers={"Location": fault.url})
+        case _:
+            assert_never(fault.misbehaviour)
+
+
+def refusal(fault: Fault, challenge: str) -> Answer:
+    """Return the error status of a fault in JSON, with the challenge that belongs to a 401."""
+    status = HTTPStatus(fault.status)
+    headers = {"Content-Type": "application/json"}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = challenge
+    if fault.retry_after_seconds is not None:
+        headers["Retry-After"] = str(fault.retry_after_seconds)
+    return Answer(status, compact_json({"error": status.phrase}), headers)

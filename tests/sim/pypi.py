@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import hashlib
 import json
@@ -21,8 +20,8 @@ from typing_extensions import Self, assert_never
 
 from tests.sim import pages
 from tests.sim.documents import JsonObject, compact_json
-from tests.sim.faults import Fault, FaultPlan, Kind, Misbehaviour
-from tests.sim.loopback import Answer, Loopback, Request, dropped, wsgi
+from tests.sim.faults import Fault, FaultPlan, Kind, misbehave, refusal
+from tests.sim.loopback import Answer, Loopback, Request, wsgi
 from tests.sim.packages import wheel_metadata
 from tests.sim.pages import HostedFile
 
@@ -31,7 +30,7 @@ __all__ = ["DEFAULT_UPLOAD_TIME", "Fault", "PyPISimulator", "Request"]
 DEFAULT_UPLOAD_TIME = datetime(2024, 1, 15, 12, 0, tzinfo=timezone.utc)
 _PAGE_CACHE = "max-age=600, public"
 _FILE_CACHE = "max-age=365000000, immutable, public"
-_PORTAL = b"<!DOCTYPE html><html><body>Please sign in to this network.</body></html>"
+_CHALLENGE = 'Basic realm="sim"'
 
 
 class PyPISimulator:
@@ -197,10 +196,10 @@ class PyPISimulator:
             case ["simple", name, ""] if name != canonicalize_name(name):
                 return _redirect(HTTPStatus.MOVED_PERMANENTLY, f"/simple/{canonicalize_name(name)}/")
             case ["simple", name, ""]:
-                return self._misbehave("page", name, request, self._page(name, request))
+                return self._misbehave("page", name, self._page(name, request))
             case ["integrity", project, version, filename, "provenance"]:
                 honest = self._provenance(canonicalize_name(project), version, filename, request)
-                return self._misbehave("provenance", filename, request, honest)
+                return self._misbehave("provenance", filename, honest)
             case _:
                 return _NOT_FOUND
 
@@ -211,9 +210,9 @@ class PyPISimulator:
         for file in self._hosted():
             if request.path == file.path:
                 honest = _file_answer(file.served, request)
-                return self._misbehave("file", file.filename, request, honest)
+                return self._misbehave("file", file.filename, honest)
             if request.path == f"{file.path}.metadata" and file.metadata is not None:
-                return self._misbehave("metadata", file.filename, request, _file_answer(file.metadata, request))
+                return self._misbehave("metadata", file.filename, _file_answer(file.metadata, request))
         return _NOT_FOUND
 
     def _refuse(self, request: Request, credentials: tuple[str, str] | None) -> Answer | None:
@@ -222,7 +221,7 @@ class PyPISimulator:
         if credentials is None:
             return None
         expected = "Basic " + b64encode(":".join(credentials).encode()).decode()
-        return None if request.headers.get("authorization") == expected else _status_answer(Fault.UNAUTHORIZED)
+        return None if request.headers.get("authorization") == expected else refusal(Fault.UNAUTHORIZED, _CHALLENGE)
 
     def _hosted(self) -> Iterable[HostedFile]:
         with self._lock:
@@ -266,32 +265,12 @@ class PyPISimulator:
             return _message(HTTPStatus.NOT_FOUND, f"No provenance available for {filename}")
         return _page_answer(file.provenance, content_type, request)
 
-    def _misbehave(self, kind: Kind, name: str, request: Request, honest: Answer) -> Answer:
+    def _misbehave(self, kind: Kind, name: str, honest: Answer) -> Answer:
         with self._lock:
             fault = self._faults.take(kind, name)
         if fault is None:
             return honest
-        match fault.misbehaviour:
-            case Misbehaviour.STATUS:
-                return _status_answer(fault)
-            case Misbehaviour.TRUNCATE:
-                return dataclasses.replace(honest, sent_bytes=len(honest.body) // 2)
-            case Misbehaviour.RESET:
-                raise dropped()
-            case Misbehaviour.HANG:
-                self._stopping.wait(fault.seconds)
-                return honest
-            case Misbehaviour.HTML_INSTEAD:
-                return Answer(HTTPStatus.OK, _PORTAL, {"Content-Type": pages.HTML})
-            case Misbehaviour.NOT_JSON:
-                return Answer(HTTPStatus.OK, b'{"files": [', {"Content-Type": _json_type(kind)})
-            case Misbehaviour.HUGE:
-                headers = {"Content-Type": _json_type(kind)}
-                return Answer(HTTPStatus.OK, headers=headers, stream_bytes=fault.size_bytes)
-            case Misbehaviour.REDIRECT:
-                return _redirect(HTTPStatus.FOUND, fault.url)
-            case _:
-                assert_never(fault.misbehaviour)
+        return misbehave(fault, honest, media_type=_json_type(kind), challenge=_CHALLENGE, stopping=self._stopping)
 
 
 _NOT_FOUND = Answer(HTTPStatus.NOT_FOUND, b"404 Not Found", {"Content-Type": "text/plain; charset=UTF-8"})
@@ -330,15 +309,6 @@ def _conditional(body: bytes, headers: dict[str, str], request: Request) -> Answ
 
 def _redirect(status: HTTPStatus, location: str) -> Answer:
     return Answer(status, headers={"Location": location})
-
-
-def _status_answer(fault: Fault) -> Answer:
-    answer = _message(HTTPStatus(fault.status), HTTPStatus(fault.status).phrase)
-    if fault.status == HTTPStatus.UNAUTHORIZED:
-        answer.headers["WWW-Authenticate"] = 'Basic realm="sim"'
-    if fault.retry_after_seconds is not None:
-        answer.headers["Retry-After"] = str(fault.retry_after_seconds)
-    return answer
 
 
 def _message(status: HTTPStatus, text: str) -> Answer:

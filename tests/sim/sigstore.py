@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from typing_extensions import assert_never
 
@@ -23,7 +26,7 @@ from tests.sim.documents import JsonObject, base64_text, canonical_json, compact
 from tests.sim.identity import Identity
 from tests.sim.log import Rekor
 
-__all__ = ["BUNDLE_V0_2", "BUNDLE_V0_3", "Defect", "EntryKind", "Identity", "MintingSigstore"]
+__all__ = ["BUNDLE_V0_2", "BUNDLE_V0_3", "Defect", "EntryKind", "Identity", "KeyPair", "MintingSigstore"]
 
 BUNDLE_V0_2 = "application/vnd.dev.sigstore.bundle+json;version=0.2"
 BUNDLE_V0_3 = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -68,12 +71,50 @@ class Defect(enum.Enum):
     ENTRY_CERTIFICATE_DIFFERS = "entry body: the certificate is another one"
 
 
+_CERTIFICATE_DEFECTS = frozenset(
+    {
+        Defect.FOREIGN_CA,
+        Defect.WRONG_KEY_USAGE,
+        Defect.NO_SCT,
+        Defect.FORGED_SCT,
+        Defect.SCT_OF_OTHER_CERTIFICATE,
+        Defect.V1_V2_ISSUER_CONFLICT,
+        Defect.INTEGRATED_TIME_OUTSIDE_CERTIFICATE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A key that signs without a certificate, known by a name that proves nothing.
+
+    Args:
+        key: the private key.
+        hint: what bundles and envelopes call it.
+    """
+
+    key: ec.EllipticCurvePrivateKey
+    hint: str
+
+    @property
+    def pem(self) -> bytes:
+        """The public key in PEM, as log entries carry it."""
+        return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+_Signer: TypeAlias = Leaf | KeyPair
+
+
 @dataclass(frozen=True, slots=True)
 class _Signed:
     payload: bytes
     signature: bytes
-    leaf: Leaf
+    signer: _Signer
     entries: list[JsonObject]
+
+    @property
+    def keyid(self) -> str:
+        return self.signer.hint if isinstance(self.signer, KeyPair) else ""
 
 
 class MintingSigstore:
@@ -131,11 +172,13 @@ class MintingSigstore:
             defect: what is to be wrong.
             entry_kind: how the log records it.
         """
-        signed = self._sign(statement, identity, at, defect, entry_kind)
+        at = at or self._now - _AGE_OF_SIGNATURES
+        leaf = self._issue(identity, at, defect)
+        signed = self._sign(statement, leaf, partial(self._issue, identity, at), at, defect, entry_kind)
         return {
             "version": 1,
             "verification_material": {
-                "certificate": base64_text(signed.leaf.der),
+                "certificate": base64_text(leaf.der),
                 "transparency_entries": signed.entries,
             },
             "envelope": {"statement": base64_text(signed.payload), "signature": base64_text(signed.signature)},
@@ -161,37 +204,61 @@ class MintingSigstore:
             defect: what is to be wrong.
             entry_kind: how the log records it.
         """
-        signed = self._sign(statement, identity, at, defect, entry_kind)
-        certificate = {"rawBytes": base64_text(signed.leaf.der)}
+        at = at or self._now - _AGE_OF_SIGNATURES
+        leaf = self._issue(identity, at, defect)
+        signed = self._sign(statement, leaf, partial(self._issue, identity, at), at, defect, entry_kind)
+        certificate = {"rawBytes": base64_text(leaf.der)}
         material: JsonObject = (
             {"certificate": certificate}
             if media_type == BUNDLE_V0_3
             else {"x509CertificateChain": {"certificates": [certificate]}}
         )
-        return {
-            "mediaType": media_type,
-            "verificationMaterial": material | {"tlogEntries": signed.entries},
-            "dsseEnvelope": _envelope(signed.payload, signed.signature),
-        }
+        return _bundle(media_type, material, signed)
+
+    def key_bundle(
+        self,
+        statement: JsonObject | bytes,
+        signer: KeyPair,
+        *,
+        media_type: str = BUNDLE_V0_2,
+        at: datetime | None = None,
+        defect: Defect | None = None,
+        entry_kind: EntryKind = EntryKind.DSSE,
+    ) -> JsonObject:
+        """Sign a statement with a key that has no certificate, as a registry does, and return a bundle.
+
+        Args:
+            statement: the in-toto statement; bytes are signed as they are.
+            signer: the key, which the trusted root does not know.
+            media_type: 0.2, as npm's registry writes it, or 0.3; the two differ in nothing else here.
+            at: when.
+            defect: what is to be wrong; not one of a certificate.
+            entry_kind: how the log records it.
+        """
+        if defect in _CERTIFICATE_DEFECTS:
+            raise ValueError(f"{defect} needs a certificate")
+        at = at or self._now - _AGE_OF_SIGNATURES
+        signed = self._sign(statement, signer, partial(_another_key, signer), at, defect, entry_kind)
+        return _bundle(media_type, {"publicKey": {"hint": signer.hint}}, signed)
 
     def _sign(
         self,
         statement: JsonObject | bytes,
-        identity: Identity,
-        at: datetime | None,
+        signer: _Signer,
+        another: Callable[[], _Signer],
+        at: datetime,
         defect: Defect | None,
         entry_kind: EntryKind,
     ) -> _Signed:
-        at = at or self._now - _AGE_OF_SIGNATURES
+        """Sign and log; ``another`` gives a signer that only its key tells from this one."""
         payload = statement if isinstance(statement, bytes) else compact_json(statement)
-        leaf = self._issue(identity, at, defect)
-        signature = _sign_payload(leaf, _OTHER_PAYLOAD if defect is Defect.PAYLOAD_SWAPPED else payload)
+        signature = _sign_payload(signer, _OTHER_PAYLOAD if defect is Defect.PAYLOAD_SWAPPED else payload)
         if defect is Defect.SIGNATURE_CORRUPT:
             signature = _flip_last_bit(signature)
-        entries = self._log(_Signed(payload, signature, leaf, []), identity, at, defect, entry_kind)
-        return _Signed(payload, signature, leaf, entries)
+        signed = _Signed(payload, signature, signer, [])
+        return replace(signed, entries=self._log(signed, another, at, defect, entry_kind))
 
-    def _issue(self, identity: Identity, at: datetime, defect: Defect | None) -> Leaf:
+    def _issue(self, identity: Identity, at: datetime, defect: Defect | None = None) -> Leaf:
         authority = self._foreign_authority if defect is Defect.FOREIGN_CA else self._authority
         key = ec.generate_private_key(ec.SECP256R1())
         builder = authority.prepare(
@@ -216,31 +283,26 @@ class MintingSigstore:
         return Leaf(key, authority.sign(builder, sct))
 
     def _log(
-        self, signed: _Signed, identity: Identity, at: datetime, defect: Defect | None, entry_kind: EntryKind
+        self,
+        signed: _Signed,
+        another: Callable[[], _Signer],
+        at: datetime,
+        defect: Defect | None,
+        entry_kind: EntryKind,
     ) -> list[JsonObject]:
         if defect is Defect.NO_LOG_ENTRY:
             return []
         if defect is Defect.ENTRY_OF_OTHER_BUNDLE:
-            return self._sign(_OTHER_PAYLOAD, identity, at, None, entry_kind).entries
+            return self._sign(_OTHER_PAYLOAD, another(), another, at, None, entry_kind).entries
         outside = defect is Defect.INTEGRATED_TIME_OUTSIDE_CERTIFICATE
         integrated_at = at + (LEAF_LIFETIME if outside else timedelta()) + timedelta(seconds=1)
-        body = _entry_body(self._recorded(signed, identity, at, defect), entry_kind)
+        body = _entry_body(_recorded(signed, another, defect), entry_kind)
         kind, version = entry_kind.value
         entry = self._rekor.append(kind, version, body, integrated_at)
         self._spoil_entry(entry, defect)
         if defect is Defect.TWO_LOG_ENTRIES:
             return [entry, self._rekor.append(kind, version, body, integrated_at)]
         return [entry]
-
-    def _recorded(self, signed: _Signed, identity: Identity, at: datetime, defect: Defect | None) -> _Signed:
-        """Return what the log is told that was signed."""
-        if defect is Defect.ENTRY_PAYLOAD_DIFFERS:
-            return _Signed(_OTHER_PAYLOAD, signed.signature, signed.leaf, [])
-        if defect is Defect.ENTRY_SIGNATURE_DIFFERS:
-            return _Signed(signed.payload, _sign_payload(signed.leaf, _OTHER_PAYLOAD), signed.leaf, [])
-        if defect is Defect.ENTRY_CERTIFICATE_DIFFERS:
-            return _Signed(signed.payload, signed.signature, self._issue(identity, at, None), [])
-        return signed
 
     def _spoil_entry(self, entry: JsonObject, defect: Defect | None) -> None:
         proof = entry["inclusionProof"]
@@ -273,36 +335,60 @@ def _log_instance(url: str, key: ec.EllipticCurvePrivateKey, log_id: bytes, vali
     }
 
 
-def _sign_payload(leaf: Leaf, payload: bytes) -> bytes:
+def _another_key(signer: KeyPair) -> KeyPair:
+    return replace(signer, key=ec.generate_private_key(ec.SECP256R1()))
+
+
+def _recorded(signed: _Signed, another: Callable[[], _Signer], defect: Defect | None) -> _Signed:
+    """Return what the log is told that was signed."""
+    if defect is Defect.ENTRY_PAYLOAD_DIFFERS:
+        return replace(signed, payload=_OTHER_PAYLOAD)
+    if defect is Defect.ENTRY_SIGNATURE_DIFFERS:
+        return replace(signed, signature=_sign_payload(signed.signer, _OTHER_PAYLOAD))
+    if defect is Defect.ENTRY_CERTIFICATE_DIFFERS:
+        return replace(signed, signer=another())
+    return signed
+
+
+def _sign_payload(signer: _Signer, payload: bytes) -> bytes:
     # Pre-authentication encoding (DSSE protocol, "Signature Definition").
     encoded = b"DSSEv1 %d %b %d %b" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
-    return leaf.key.sign(encoded, ec.ECDSA(hashes.SHA256()))
+    return signer.key.sign(encoded, ec.ECDSA(hashes.SHA256()))
 
 
-def _envelope(payload: bytes, signature: bytes) -> JsonObject:
+def _bundle(media_type: str, material: JsonObject, signed: _Signed) -> JsonObject:
     return {
-        "payload": base64_text(payload),
+        "mediaType": media_type,
+        "verificationMaterial": material | {"tlogEntries": signed.entries},
+        "dsseEnvelope": _envelope(signed),
+    }
+
+
+def _envelope(signed: _Signed) -> JsonObject:
+    return {
+        "payload": base64_text(signed.payload),
         "payloadType": _PAYLOAD_TYPE,
-        "signatures": [{"sig": base64_text(signature), "keyid": ""}],
+        "signatures": [{"sig": base64_text(signed.signature), "keyid": signed.keyid}],
     }
 
 
 def _entry_body(recorded: _Signed, entry_kind: EntryKind) -> bytes:
-    envelope_hash = _sha256(compact_json(_envelope(recorded.payload, recorded.signature)))
+    envelope_hash = _sha256(compact_json(_envelope(recorded)))
     payload_hash = _sha256(recorded.payload)
     signature = base64_text(recorded.signature)
-    certificate = base64_text(recorded.leaf.pem)
+    verifier = base64_text(recorded.signer.pem)
     spec: JsonObject
     match entry_kind:
         case EntryKind.DSSE:
             spec = {
                 "envelopeHash": envelope_hash,
                 "payloadHash": payload_hash,
-                "signatures": [{"signature": signature, "verifier": certificate}],
+                "signatures": [{"signature": signature, "verifier": verifier}],
             }
         case EntryKind.INTOTO:
             # The signature is encoded twice in this kind of entry, as in every recorded one.
-            signatures = [{"publicKey": certificate, "sig": base64_text(signature.encode())}]
+            keyid = {"keyid": recorded.keyid} if recorded.keyid else {}
+            signatures = [keyid | {"publicKey": verifier, "sig": base64_text(signature.encode())}]
             envelope = {"payloadType": _PAYLOAD_TYPE, "signatures": signatures}
             spec = {"content": {"envelope": envelope, "hash": envelope_hash, "payloadHash": payload_hash}}
         case _:

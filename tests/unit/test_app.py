@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guard.app import App, Options
-from guard.engine import Outcome
+from guard.engine.outcome import Outcome
 from guard.errors import ExitCode
 from guard.model import Finding, Level, RuleId
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from guard.gateway.server import Answer, Body, FileBody, Gateway, Refusal
+from guard import limits
+from guard.gateway.server import Answer, Body, FileBody, Gateway, Refusal, Request
 from guard.model import Level, RuleId
 
 
@@ -20,9 +21,11 @@ class Shelf:
         self._file = file
         self.asked: list[str] = []
 
-    def answer(self, path: str) -> Answer:
-        self.asked.append(path)
-        match path:
+    def answer(self, request: Request) -> Answer:
+        self.asked.append(request.path)
+        match request.path:
+            case "/echo":
+                return Body(request.body, request.headers.get("content-type", ""), http.HTTPStatus.ACCEPTED)
             case "/page":
                 return Body(b"page", "text/plain")
             case "/file":
@@ -110,3 +113,40 @@ def test_a_reason_cannot_add_a_header(gateway: Gateway) -> None:
     assert answer.status == 403
     assert answer.headers["X-Injected"] is None
     assert answer.reason.startswith("bl?cked")
+
+
+def test_npm_presents_the_credential_as_a_bearer_token(gateway: Gateway, shelf: Shelf) -> None:
+    answer, body = ask(gateway, "/page", headers={"Authorization": f"Bearer {gateway.password}"})
+    assert (answer.status, body) == (200, b"page")
+    assert ask(gateway, "/page", headers={"Authorization": "Bearer another"})[0].status == 401
+    assert shelf.asked == ["/page"]
+
+
+@pytest.fixture
+def posting(shelf: Shelf) -> Iterator[Gateway]:
+    with Gateway(shelf, takes_posts=True) as running:
+        yield running
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_a_client_sends_arrives_with_its_type(posting: Gateway, chunked: bool) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", posting.port, timeout=30)
+    body = iter([b"one ", b"two"]) if chunked else b"one two"
+    headers = basic(posting) | {"Content-Type": "text/x-test"}
+    connection.request("POST", "/echo", body=body, headers=headers, encode_chunked=chunked)
+    answer = connection.getresponse()
+    assert (answer.status, answer.read(), answer.headers["Content-Type"]) == (202, b"one two", "text/x-test")
+    connection.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_larger_than_anything_that_npm_sends(
+    posting: Gateway, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    monkeypatch.setattr(limits, "GATEWAY_REQUEST_MAX_BYTES", 6)
+    connection = http.client.HTTPConnection("127.0.0.1", posting.port, timeout=30)
+    body = iter([b"one ", b"two"]) if chunked else b"one two"
+    connection.request("POST", "/echo", body=body, headers=basic(posting), encode_chunked=chunked)
+    assert connection.getresponse().status == 413
+    assert shelf.asked == []
+    connection.close()

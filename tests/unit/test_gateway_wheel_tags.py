@@ -7,9 +7,9 @@ import json
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from guard.engine import Engine
+from guard.engine.pypi import PyPIEngine
 from guard.gateway.index import OpenSite, wheel_tags
-from guard.gateway.server import Body
+from guard.gateway.server import Body, Request
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile, ProjectPage
 
@@ -32,7 +32,7 @@ def test_has_no_tags_for_other_names(filename: str) -> None:
     assert wheel_tags(filename) == frozenset()
 
 
-class PagesOnly(Engine):
+class PagesOnly(PyPIEngine):
     """An engine that knows one page."""
 
     def __init__(self, *filenames: str) -> None:
@@ -45,7 +45,7 @@ class PagesOnly(Engine):
 
 
 def listed(site: OpenSite) -> list[str]:
-    answer = site.answer("/simple/rocket/")
+    answer = site.answer(Request(method="GET", path="/simple/rocket/"))
     assert isinstance(answer, Body)
     return [file["filename"] for file in json.loads(answer.content)["files"]]
 

@@ -9,13 +9,24 @@ import pytest
 
 from guard.model import Ecosystem, Level, RuleId, SourceKind
 from guard.policy.policy import PackagePolicy, Policy, PolicyClass, explicit_policy, merge_policies
-from guard.policy.schema import HashesMode, PolicyFile, ProvenanceMode, parse_policy
+from guard.policy.schema import (
+    Anchors,
+    HashesMode,
+    InstallScriptsMode,
+    PolicyFile,
+    ProvenanceMode,
+    RegistrySignatureMode,
+    parse_policy,
+)
 
 TODAY = date(2026, 6, 1)
 EXCEPTION = '[[exception]]\npackage="pypi:{}"\nrule="hash-missing"\nreason="r"\nexpires=2026-06-01\n'
 ANCHORED = """
 [pypi]
 index-url = "https://project.example/simple/"
+[npm]
+registry = "https://project.example/npm/"
+keys = "keys.json"
 [sigstore]
 trust-root = "root.json"
 """
@@ -44,11 +55,13 @@ def test_without_files_the_defaults_hold_and_nothing_is_written() -> None:
     assert asked(policy).hashes is HashesMode.BLOCK
     assert asked(policy).provenance is ProvenanceMode.NO_DOWNGRADE
     assert asked(policy).sources == {SourceKind.REGISTRY, SourceKind.ALIAS}
+    assert asked(policy).registry_signature is RegistrySignatureMode.IF_SIGNED
+    assert asked(policy).install_scripts is InstallScriptsMode.AS_NPM
 
 
 def test_a_written_default_is_told_from_a_default() -> None:
-    policy, _ = merged(None, '[policy]\nprovenance = "no-downgrade"')
-    assert asked(policy).written == {"provenance"}
+    policy, _ = merged('[policy]\ninstall-scripts = "as-npm"', '[policy]\nprovenance = "no-downgrade"')
+    assert asked(policy).written == {"install-scripts", "provenance"}
 
 
 def test_the_project_wins_key_by_key() -> None:
@@ -80,6 +93,14 @@ def test_a_projects_general_rule_does_not_undo_the_users_rule_for_a_package() ->
     assert asked(policy, "other").provenance is ProvenanceMode.OPTIONAL
 
 
+def test_the_settings_of_npm_are_laid_over_each_other_like_all_others() -> None:
+    package = '[[package]]\nname = "pypi:six"\ninstall-scripts = "skip"'
+    policy, _ = merged('[policy]\nregistry-signature = "required"\ninstall-scripts = "block"', package)
+    assert asked(policy).registry_signature is RegistrySignatureMode.REQUIRED
+    assert asked(policy).install_scripts is InstallScriptsMode.SKIP
+    assert asked(policy, "other").install_scripts is InstallScriptsMode.BLOCK
+
+
 def test_identities_of_the_last_match_replace_earlier_ones() -> None:
     policy, _ = merged(None, GITHUB_PIN.format("pypi:*", "a") + GITHUB_PIN.format("pypi:six", "b"))
     assert [pin.repository for pin in asked(policy).identities] == ["https://github.com/b/x"]
@@ -95,12 +116,11 @@ def test_exceptions_are_of_their_package_and_end_after_their_last_day() -> None:
 
 
 def test_a_projects_anchors_wait_for_trust() -> None:
-    policy, notes = merged('[pypi]\nprovenance-url = "https://user.example"', ANCHORED)
-    assert (policy.anchors.index_url, policy.anchors.trust_root) == (None, None)
-    assert policy.anchors.provenance_url == "https://user.example"
-    assert notes == [
-        "guard.toml sets pypi.index-url, sigstore.trust-root; without `guard policy trust` this has no effect"
-    ]
+    own = '[pypi]\nprovenance-url = "https://user.example"\n[npm]\nregistry = "https://user.example/npm/"'
+    policy, notes = merged(own, ANCHORED)
+    assert policy.anchors == Anchors(provenance_url="https://user.example", npm_registry="https://user.example/npm/")
+    keys = "pypi.index-url, npm.registry, npm.keys, sigstore.trust-root"
+    assert notes == [f"guard.toml sets {keys}; without `guard policy trust` this has no effect"]
     assert [source.policy_class for source in policy.sources_read] == [PolicyClass.USER, PolicyClass.PROJECT]
 
 
@@ -108,7 +128,9 @@ def test_a_projects_anchors_wait_for_trust() -> None:
 def test_trusted_anchors_are_in_force(explicit: bool) -> None:
     policy = explicit_policy(file(ANCHORED)) if explicit else merged(None, ANCHORED, trusted=True)[0]
     assert policy.anchors.index_url == "https://project.example/simple/"
+    assert policy.anchors.npm_registry == "https://project.example/npm/"
     assert policy.anchors.trust_root is not None
+    assert policy.anchors.npm_keys is not None
     expected = PolicyClass.COMMAND_LINE if explicit else PolicyClass.PROJECT_TRUSTED
     assert [source.policy_class for source in policy.sources_read] == [expected]
     assert policy.sources_read[0].digest == file(ANCHORED).digest
@@ -126,6 +148,22 @@ def test_trust_says_nothing_about_waiting_anchors() -> None:
         pytest.param(None, '[policy]\nhashes="warn"', ["guard.toml:3 sets hashes"], id="hashes"),
         pytest.param(None, '[policy]\nprovenance="optional"', ["guard.toml:3 sets provenance"], id="provenance"),
         pytest.param(None, '[policy]\nsources=["path"]', ["guard.toml:3 sets sources"], id="sources"),
+        pytest.param(
+            None, '[policy]\nregistry-signature="off"', ["guard.toml:3 sets registry-signature"], id="signature"
+        ),
+        pytest.param(None, '[policy]\nregistry-signature="required"\ninstall-scripts="block"', [], id="npm-stricter"),
+        pytest.param(
+            '[policy]\ninstall-scripts="block"',
+            '[policy]\ninstall-scripts="skip"',
+            ["guard.toml:3 sets install-scripts looser than your own policy"],
+            id="scripts",
+        ),
+        pytest.param(
+            '[policy]\ninstall-scripts="skip"',
+            '[[package]]\nname="npm:a"\ninstall-scripts="as-npm"',
+            ["guard.toml:2 sets install-scripts for npm:a looser"],
+            id="scripts-of-a-package",
+        ),
         pytest.param(
             '[policy]\nprovenance="required"',
             '[policy]\nprovenance="no-downgrade"',

@@ -14,7 +14,18 @@ from guard.limits import POLICY_MAX_BYTES
 from guard.model import Digest, Ecosystem, Location, RuleId, SourceKind
 from guard.policy.identity import IdentityPin
 from guard.policy.patterns import PackagePattern, PackageRelease
-from guard.policy.schema import HashesMode, PolicyFile, ProvenanceMode, parse_policy, parse_pyproject
+from guard.policy.schema import (
+    AnchorFile,
+    Anchors,
+    HashesMode,
+    InstallScriptsMode,
+    PolicyFile,
+    ProvenanceMode,
+    RegistrySignatureMode,
+    RuleSettings,
+    parse_policy,
+    parse_pyproject,
+)
 
 FULL = b"""\
 version = 1
@@ -23,11 +34,17 @@ version = 1
 hashes = "warn"
 provenance = "required"
 sources = ["registry", "path"]
+registry-signature = "required"
+install-scripts = "block"
 
 [pypi]
 index-url = "https://index.example/simple/"
 provenance-url = "https://pypi.example"
 extra-indexes = ["https://extra.example/simple/"]
+
+[npm]
+registry = "https://registry.example/npm/"
+keys = "keys.json"
 
 [sigstore]
 trust-root = "root.json"
@@ -40,6 +57,8 @@ provenance = "optional"
 name = "npm:@acme/*"
 hashes = "off"
 sources = ["alias"]
+registry-signature = "off"
+install-scripts = "skip"
 
 [[package.identity]]
 issuer = "https://issuer.example"
@@ -81,12 +100,17 @@ def test_every_key_is_read() -> None:
     assert file.anchors.index_url == "https://index.example/simple/"
     assert file.anchors.provenance_url == "https://pypi.example"
     assert file.anchors.extra_indexes == ("https://extra.example/simple/",)
-    assert file.anchors.trust_root is not None
-    assert (file.anchors.trust_root.name, file.anchors.trust_root.named_by) == ("root.json", "guard.toml")
+    assert file.anchors.trust_root == AnchorFile(name="root.json", named_by="guard.toml")
+    assert file.anchors.npm_registry == "https://registry.example/npm/"
+    assert file.anchors.npm_keys == AnchorFile(name="keys.json", named_by="guard.toml")
+    assert file.settings.registry_signature is RegistrySignatureMode.REQUIRED
+    assert file.settings.install_scripts is InstallScriptsMode.BLOCK
     first, second = file.packages
     assert first.name == PackagePattern(Ecosystem.PYPI, "acme-*")
     assert first.settings.provenance is ProvenanceMode.OPTIONAL
     assert second.settings.hashes is HashesMode.OFF
+    assert second.settings.registry_signature is RegistrySignatureMode.OFF
+    assert second.settings.install_scripts is InstallScriptsMode.SKIP
     assert second.identities == (
         IdentityPin(
             issuer="https://issuer.example",
@@ -114,8 +138,8 @@ def test_every_key_is_read() -> None:
 def test_digest_is_of_the_bytes_and_defaults_are_not_written() -> None:
     file = parse_policy(b"version = 1\n", path="guard.toml")
     assert file.digest == Digest("sha256", "dbab12665d98aef021ba64953c61b0ed8a908cfb56a1c01e2fcb4b052b71a2a1")
-    assert (file.settings.hashes, file.settings.provenance, file.settings.sources) == (None, None, None)
-    assert (file.packages, file.exceptions, file.anchors.index_url) == ((), (), None)
+    assert file.settings == RuleSettings()
+    assert (file.packages, file.exceptions, file.anchors) == ((), (), Anchors())
 
 
 ERRORS = [
@@ -127,7 +151,21 @@ ERRORS = [
     ("twice", "version = 1\nversion = 1\n", "at guard.toml:2:"),
     ("huge-integer", f"version = {'1' * 5000}", "at guard.toml"),
     ("deep", f"version = {'[' * 30000}", "at guard.toml"),
-    ("unknown-table", "version = 1\n[npm]\n", "unknown key 'npm' at guard.toml:2:1"),
+    ("unknown-table", "version = 1\n[cargo]\n", "unknown key 'cargo' at guard.toml:2:1"),
+    ("unknown-npm", 'version = 1\n[npm]\nkey = "x"', "unknown key 'npm.key' at guard.toml:3:1 (did you mean 'keys'?)"),
+    ("registry", 'version = 1\n[npm]\nregistry = "x"', "'npm.registry' must be a URL (https, http) at guard.toml:3:1"),
+    ("registry-file", 'version = 1\n[npm]\nregistry = "file:///x"', "'npm.registry' must be a URL"),
+    ("keys-blank", 'version = 1\n[npm]\nkeys = ""', "'npm.keys' must be a string that is not empty"),
+    (
+        "signature-mode",
+        'version = 1\n[policy]\nregistry-signature = "block"',
+        '\'policy.registry-signature\' must be one of "required", "if-signed", "off"',
+    ),
+    (
+        "scripts-mode",
+        'version = 1\n[[package]]\nname = "npm:a"\ninstall-scripts = "off"',
+        '\'package.install-scripts\' must be one of "block", "skip", "as-npm"',
+    ),
     (
         "unknown-key",
         'version = 1\n[policy]\n  hash = "off"',
@@ -218,6 +256,7 @@ def exception(**changes: str) -> str:
         pytest.param({"package": '"pypi:a=="'}, "has no version", id="no-version"),
         pytest.param({"package": '"npm:@a/b@"'}, "has no version", id="npm-no-version"),
         pytest.param({"rule": '"sources"'}, "must be one of", id="key-without-missing-rule"),
+        pytest.param({"rule": '"install-scripts"'}, "must be one of", id="npm-key-without-missing-rule"),
         pytest.param({"rule": '"exception-expired"'}, "must be one of", id="expired"),
         pytest.param({"rule": '"command-not-guarded"'}, "must be one of", id="run-rule"),
         pytest.param({"rule": '"*"'}, "must be one of", id="all-rules"),
@@ -232,6 +271,11 @@ def exception(**changes: str) -> str:
 )
 def test_an_exception_is_complete(changes: dict[str, str], expected: str) -> None:
     assert expected in problem(exception(**changes))
+
+
+def test_a_policy_key_excepts_from_its_missing_rule_only() -> None:
+    file = parse_policy(exception(package='"npm:@a/b"', rule='"registry-signature"').encode(), path="guard.toml")
+    assert [entry.rule for entry in file.exceptions] == [RuleId.REGISTRY_SIGNATURE_MISSING]
 
 
 @pytest.mark.parametrize(

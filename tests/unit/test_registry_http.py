@@ -16,16 +16,22 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
 
 from guard import limits
 from guard.errors import ConfigInvalid, MalformedInput, NotFound, Unavailable
-from guard.registry.credentials import Credentials
+from guard.registry.credentials import Credentials, CredentialSource
 from guard.registry.http import USER_AGENT, Deadline, HttpClient
+from guard.registry.http_session import open_session
 from guard.registry.http_settings import HttpSettings, settings_from_environment
+from guard.registry.npm_credentials import NpmCredentials
 
 Headers = Mapping[str, str]
 
@@ -36,6 +42,8 @@ class Seen:
 
     path: str
     headers: Headers
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass
@@ -95,7 +103,9 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            reply = running.reply_to(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            reply = running.reply_to(Seen(self.path, headers, self.command, body))
             self.close_connection = True
             if reply.hang_up:
                 return
@@ -111,7 +121,7 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
             if reply.hold is not None:
                 reply.hold.wait(60)
 
-        do_CONNECT = do_GET  # noqa: N815 - http.server finds it by this name
+        do_CONNECT = do_POST = do_GET  # noqa: N815 - http.server finds them by these names
 
         def log_message(self, *args: object) -> None:
             pass
@@ -154,7 +164,7 @@ class Clock:
 def client_for_tests(
     clock: Clock | None = None,
     settings: HttpSettings | None = None,
-    credentials: Credentials | None = None,
+    credentials: CredentialSource | None = None,
     deadline_seconds: float = 1000.0,
 ) -> HttpClient:
     clock = clock or Clock()
@@ -212,7 +222,7 @@ def test_not_found_is_final(status: int, server: Server, client: HttpClient) -> 
     assert server.paths == ["/a"]
 
 
-@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 406, 418, 451])
+@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 406, 418, 451, 501])
 def test_other_statuses_are_final_and_not_absence(status: int, server: Server, client: HttpClient) -> None:
     with pytest.raises(Unavailable) as caught:
         client.fetch(server.on("/a", Reply(status)), accept="*/*", max_bytes=1)
@@ -590,6 +600,49 @@ def test_hosts_that_cannot_be_asked_are_unavailable(url: str, client: HttpClient
         client.fetch(url, accept="*/*", max_bytes=10)
 
 
+# POST
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 503])
+def test_a_post_returns_any_status_and_is_sent_once(status: int, server: Server, clock: Clock) -> None:
+    url = server.on("/a", Reply(status, body=b"said"))
+    answer = client_for_tests(clock).post(url, b"asked", headers={"Content-Type": "text/x"}, max_bytes=10)
+    assert (answer.status, answer.body, answer.url) == (status, b"said", url)
+    seen = server.seen[0]
+    assert (seen.method, seen.body, seen.headers["content-type"]) == ("POST", b"asked", "text/x")
+    assert (len(server.seen), clock.slept) == (1, [])
+
+
+def test_a_post_is_decoded(server: Server, client: HttpClient) -> None:
+    url = server.on("/a", Reply(body=gzip.compress(b"said"), headers={"Content-Encoding": "gzip"}))
+    assert client.post(url, b"", headers={}, max_bytes=100).body == b"said"
+
+
+def test_a_post_follows_no_redirect(server: Server, other: Server, client: HttpClient) -> None:
+    answer = client.post(server.on("/a", _redirect(other.on("/b"))), b"asked", headers={}, max_bytes=10)
+    assert answer.status == 302
+    assert other.seen == []
+
+
+def test_a_post_carries_the_credentials_of_its_host(server: Server) -> None:
+    credentials = Credentials()
+    credentials.add_url(f"http://user:secret@{server.host}/")
+    client_for_tests(credentials=credentials).post(server.on("/a"), b"", headers={}, max_bytes=10)
+    assert server.seen[0].headers["authorization"] == _basic("user:secret")
+
+
+@pytest.mark.parametrize("reply", INTERRUPTIONS.values(), ids=INTERRUPTIONS)
+def test_a_post_without_a_complete_answer_is_unavailable(reply: Reply, server: Server, client: HttpClient) -> None:
+    with pytest.raises(Unavailable):
+        client.post(server.on("/a", reply), b"", headers={}, max_bytes=100)
+    assert len(server.seen) == 1
+
+
+def test_a_large_answer_to_a_post_is_malformed(server: Server, client: HttpClient) -> None:
+    with pytest.raises(MalformedInput, match="larger than 3 bytes"):
+        client.post(server.on("/a", body=b"said"), b"", headers={}, max_bytes=3)
+
+
 # Settings
 
 
@@ -716,9 +769,8 @@ def test_certificate_files_must_exist(name: str, tmp_path: Path) -> None:
 # TLS
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1 with its key, as one PEM file."""
+def _self_signed(path: Path) -> Path:
+    """Write a self-signed certificate for 127.0.0.1 with its key, as one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(timezone.utc)
@@ -737,9 +789,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
     return path
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _self_signed(tmp_path_factory.mktemp("tls") / "certificate.pem")
 
 
 @pytest.fixture
@@ -764,6 +820,42 @@ def test_a_ca_bundle_is_honoured(secure: Server, certificate: Path) -> None:
 def test_a_trusted_host_needs_no_certificate_and_no_warning(secure: Server) -> None:
     client = client_for_tests(settings=HttpSettings(trusted_hosts=frozenset({secure.host})))
     assert client.fetch(secure.on("/a", body=b"ok"), accept="*/*", max_bytes=10).body == b"ok"
+
+
+def test_without_strict_ssl_no_host_needs_a_certificate(secure: Server) -> None:
+    client = client_for_tests(settings=HttpSettings(strict_ssl=False))
+    assert client.fetch(secure.on("/a", body=b"ok"), accept="*/*", max_bytes=10).body == b"ok"
+
+
+def test_authorities_in_a_setting_are_honoured(secure: Server, certificate: Path) -> None:
+    client = client_for_tests(settings=HttpSettings(ca=(certificate.read_text(),)))
+    assert client.fetch(secure.on("/a", body=b"ok"), accept="*/*", max_bytes=10).body == b"ok"
+
+
+def test_authorities_in_a_setting_replace_all_others(certificate: Path) -> None:
+    adapter = open_session(HttpSettings(ca=(certificate.read_text(),)), user_agent="").get_adapter("https://a.example/")
+    assert isinstance(adapter, HTTPAdapter)
+    request = requests.Request("GET", "https://a.example/").prepare()
+    pool = adapter.get_connection_with_tls_context(request, verify=True)
+    assert isinstance(pool, HTTPSConnectionPool)
+    adapter.cert_verify(pool, "https://a.example/", True, None)  # type: ignore[no-untyped-call]
+    connection = pool._new_conn()
+    assert isinstance(connection, HTTPSConnection)
+    assert (connection.ca_certs, connection.ca_cert_dir, connection.ssl_context) == (None, None, None)
+    assert connection.ca_cert_data == certificate.read_text()
+
+
+def test_another_authority_in_a_setting_does_not_help(secure: Server, certificate: Path, tmp_path: Path) -> None:
+    client = client_for_tests(settings=HttpSettings(ca=(_self_signed(tmp_path / "other.pem").read_text(),)))
+    with pytest.raises(Unavailable, match="not trusted"):
+        client.fetch(secure.on("/a"), accept="*/*", max_bytes=10)
+
+
+@pytest.mark.parametrize("text", ["", "hunter2", "-----BEGIN CERTIFICATE-----\nhunter2\n-----END CERTIFICATE-----"])
+def test_authorities_that_are_none_are_a_configuration_error(text: str) -> None:
+    with pytest.raises(ConfigInvalid, match="ca setting") as caught:
+        client_for_tests(settings=HttpSettings(ca=(text,)))
+    assert "hunter2" not in caught.value.message
 
 
 def test_trust_is_for_the_named_host_only(secure: Server) -> None:
@@ -791,6 +883,22 @@ def test_a_client_certificate_is_presented(certificate: Path) -> None:
         assert client_for_tests(settings=settings).fetch(url, accept="*/*", max_bytes=10).body == b"ok"
         with pytest.raises(Unavailable):
             client_for_tests(settings=HttpSettings(ca_bundle=str(certificate))).fetch(url, accept="*/*", max_bytes=10)
+
+
+def test_a_client_certificate_of_npmrc_is_presented_below_its_nerf_dart_only(certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    tls.load_verify_locations(certificate)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    files = {"certfile": str(certificate), "keyfile": str(certificate)}
+    with serve(tls) as demanding:
+        demanding.on("/npm/a", body=b"ok")
+        demanding.on("/b", body=b"ok")
+        credentials = NpmCredentials({f"//{demanding.host}/npm/": files})
+        client = client_for_tests(settings=HttpSettings(ca_bundle=str(certificate)), credentials=credentials)
+        assert client.fetch(demanding.url + "/npm/a", accept="*/*", max_bytes=10).body == b"ok"
+        with pytest.raises(Unavailable):
+            client.fetch(demanding.url + "/b", accept="*/*", max_bytes=10)
 
 
 def test_many_threads_share_a_client(server: Server, client: HttpClient) -> None:

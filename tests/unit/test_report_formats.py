@@ -270,12 +270,13 @@ def test_notes_on_the_run_and_what_was_held_back_are_said() -> None:
     ]
 
 
-def test_an_index_without_provenance_is_said_once() -> None:
-    note = finding(Level.NOTE, RuleId.PROVENANCE_UNAVAILABLE, "the index serves no provenance")
+@pytest.mark.parametrize("rule", [RuleId.PROVENANCE_UNAVAILABLE, RuleId.REGISTRY_SIGNATURE_UNAVAILABLE])
+def test_what_a_registry_does_not_serve_is_said_once(rule: RuleId) -> None:
+    note = finding(Level.NOTE, rule, "the index serves none")
     report = replace(RUN, verdict=Verdict.ALLOW, artifacts=tuple(judged(name, note) for name in "abc"))
     lines = as_text(report)
-    assert lines[0] == "guard: note: a==1.0 and 2 more: provenance-unavailable"
-    assert sum("serves no provenance" in line for line in lines) == 1
+    assert lines[0] == f"guard: note: a==1.0 and 2 more: {rule.value}"
+    assert sum("serves none" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from guard.engine import Outcome, Pins
+from guard.engine.outcome import Outcome, Pins
 from guard.errors import GuardError
 from guard.gateway.index import OpenSite, PinnedProject
 from guard.gateway.server import Gateway

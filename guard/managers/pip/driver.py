@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from guard import limits
 from guard.app import App
-from guard.engine import Engine, Outcome
+from guard.engine.outcome import Outcome
+from guard.engine.pypi import PyPIEngine
 from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
 from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
@@ -24,7 +24,7 @@ from guard.managers.pip.installing import run_installation
 from guard.managers.pip.locking import run_locking
 from guard.managers.pip.pylock import load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
-from guard.managers.pip.session import Progress, Session
+from guard.managers.pip.session import Session
 from guard.managers.pip.target import (
     Target,
     command_of_python,
@@ -33,14 +33,12 @@ from guard.managers.pip.target import (
     probe_target,
 )
 from guard.managers.pip.upstream import make_http, make_upstream
-from guard.model import Finding, Level, RuleId
+from guard.managers.progress import show_progress
+from guard.managers.refusal import outcome_of
 from guard.policy.policy import Policy
 from guard.report.model import Tool
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # Options that send an installation somewhere else than into the interpreter's environment.
 _ELSEWHERE = ("--target", "--prefix", "--root", "--dry-run")
@@ -62,7 +60,7 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
     try:
         typed = parse_command(arguments)
     except Refused as error:
-        return app.conclude(_refusal(error), command=("pip", *arguments))
+        return app.conclude(outcome_of(error), command=("pip", *arguments))
     target, configured = _find_target(app, typed)
     policy = app.load_policy()
     trust_root = app.load_trust_root(policy)
@@ -70,7 +68,7 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
         try:
             outcome = _run(app, typed, configured, target, policy, trust_root, stack)
         except (Refused, MalformedInput, Unavailable) as error:
-            outcome = _refusal(error)
+            outcome = outcome_of(error)
     return app.conclude(
         outcome,
         command=("pip", *arguments),
@@ -78,18 +76,6 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
         policy=policy,
         trust_root=trust_root,
     )
-
-
-def _refusal(error: Refused | MalformedInput | Unavailable) -> Outcome:
-    """Return what a run came to whose input could not be judged at all."""
-    match error:
-        case Refused():
-            rule, level = RuleId(error.rule), Level.BLOCK
-        case Unavailable():
-            rule, level = RuleId.REGISTRY_UNAVAILABLE, Level.UNDECIDED
-        case MalformedInput():
-            rule, level = RuleId.LOCK_ENTRY_UNREADABLE, Level.BLOCK
-    return Outcome(findings=(Finding(rule=rule, level=level, message=error.message, next=error.hint),))
 
 
 def _run(
@@ -112,7 +98,7 @@ def _run(
         environ=app.environ,
         home=app.home,
     )
-    engine = Engine(
+    engine = PyPIEngine(
         index=upstream.client,
         store=app.file_store,
         make_verifier=lambda: Verifier(trust_root),
@@ -130,7 +116,7 @@ def _run(
         engine=engine,
         environ=app.environ,
         folder=folder,
-        progress=_make_progress(app, stack),
+        progress=show_progress(app, stack),
     )
     engine.start(_import_what_the_end_needs)
     before = judge_inputs(session)
@@ -205,27 +191,3 @@ def _load_configuration(app: App, typed: PipCommand, target: Target) -> PipConfi
 
 def _path(app: App) -> str:
     return app.environ.get("PATH", os.defpath)
-
-
-class _Spinner(Progress):
-    """Shows what is being done on a terminal."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.status import Status
-
-        self._status = Status("starting", console=console)
-        self._status.start()
-
-    def step(self, text: str) -> None:
-        self._status.update(f"guard: {text}")
-
-    def stop(self) -> None:
-        self._status.stop()
-
-
-def _make_progress(app: App, stack: ExitStack) -> Progress:
-    if not app.shows_progress:
-        return Progress()
-    spinner = _Spinner(app.console)
-    stack.callback(spinner.stop)
-    return spinner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guard.engine import Outcome
+from guard.engine.outcome import Outcome
 from guard.errors import MalformedInput
 from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.plan import PlanItem, PlanKind

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from guard.engine import NO_PINS, Outcome, Pins
+from guard.engine.outcome import NO_PINS, Outcome, Pins
 from guard.gateway.index import ClosedSite, Delivered, OpenSite
 from guard.gateway.server import Gateway
 from guard.managers.pip.inputs import judge_elsewhere

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from guard.engine import NO_PINS, Outcome
+from guard.engine.outcome import NO_PINS, Outcome
 from guard.errors import MalformedInput
 from guard.gateway.index import OpenSite
 from guard.gateway.server import Gateway

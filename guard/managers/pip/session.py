@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
-from guard.engine import Engine
+from guard.engine.pypi import PyPIEngine
 from guard.errors import MalformedInput
 from guard.gateway.server import Gateway
 from guard.managers.pip.command import PipCommand
@@ -23,6 +23,7 @@ from guard.managers.pip.requirements import RequirementFiles
 from guard.managers.pip.target import Target
 from guard.managers.pip.upstream import Upstream
 from guard.managers.process import run_relayed
+from guard.managers.progress import Progress
 from guard.model import SourceKind
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
@@ -30,16 +31,6 @@ from guard.store.archives import parse_core_metadata
 
 # Options that make pip accept other wheels than its interpreter's, or say which ones it does not accept.
 _TAG_OPTIONS = ("--platform", "--python-version", "--implementation", "--abi", "--verbose", "--log")
-
-
-class Progress:
-    """Told what is being done; this one says nothing."""
-
-    def step(self, text: str) -> None:
-        """Say what is being done now."""
-
-    def stop(self) -> None:
-        """Leave the terminal to somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +56,7 @@ class Session:
     pylocks: tuple[LoadedPylock, ...]
     arguments: tuple[RequirementEntry, ...]
     upstream: Upstream
-    engine: Engine
+    engine: PyPIEngine
     environ: Mapping[str, str]
     folder: Path
     progress: Progress

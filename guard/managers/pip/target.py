@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guard.errors import ToolNotFound, UsageError, malformed_input_boundary
+from guard.managers.shim_mark import HEAD_BYTES, SHIM_MARK
 
-# Marks a shim of guard's in its first bytes, so that guard never takes its own shim for the tool.
-SHIM_MARK = b"provenance-guard shim"
-
-_HEAD_BYTES = 4096
 _PROBE_TIMEOUT_SECONDS = 60
 _SUPPORTED = (22, 2)  # the first pip with `install --dry-run --report`
 _PYTHON_NAME = re.compile(r"(python|pypy)[0-9.]*(\.exe)?")
@@ -196,7 +193,7 @@ def _candidates(path: str, virtual_env: str | None) -> Iterator[Path]:
 def _command_of(script: Path) -> PipCommandLine | None:
     try:
         with script.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(HEAD_BYTES)
     except OSError:
         return None
     if SHIM_MARK in head:

@@ -1,7 +1,8 @@
 """Provenance is required and there is none.
 
 It is required by ``provenance = "required"`` and by a pinned publisher, which nothing but provenance can show.
-Otherwise absent provenance is counted in the summary, not reported: most releases have none yet.
+Otherwise absent provenance is counted in the summary, not reported: most releases have none yet. What is inside another
+package's tarball has the provenance of that package.
 
 Source: PEP 740; the design, section 5 ``provenance``.
 """
@@ -12,17 +13,19 @@ from collections.abc import Iterable
 
 from guard.model import EvidenceState, Facts, Finding, Level, RuleId, SourceKind
 from guard.policy.policy import PackagePolicy
-from guard.policy.provenance import verified_provenance
+from guard.policy.provenance import attested_evidence, verified_provenance
 
 ID = RuleId.PROVENANCE_MISSING
+
+_NEED_NONE = frozenset({SourceKind.LOCAL, SourceKind.BUNDLED})
 
 
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     """Yield a block for an artifact that must have provenance and for which no evidence in any state was found."""
     artifact = facts.artifact
-    if not policy.needs_provenance or artifact.source is SourceKind.LOCAL or verified_provenance(facts):
+    if not policy.needs_provenance or artifact.source in _NEED_NONE or verified_provenance(facts):
         return
-    others = {evidence.state for evidence in facts.evidence} - {EvidenceState.ABSENT, EvidenceState.VERIFIED}
+    others = {evidence.state for evidence in attested_evidence(facts)} - {EvidenceState.ABSENT, EvidenceState.VERIFIED}
     if others or facts.registry_problem or facts.bytes_problem:
         return  # stripped, unavailable and invalid evidence have rules of their own, and so has what has no bytes
     why = "its publisher is pinned" if policy.identities else 'provenance = "required"'

@@ -1,9 +1,11 @@
 """Whether there is provenance could not be found out.
 
 An outage and a refusal of access are no answer, so that nothing is decided. An index that serves no provenance by
-design is said in a note, unless the user asked for provenance in words: then a missing fact is not passed over.
+design is said in a note, unless the user asked for provenance in words: then a missing fact is not passed over. Nor is
+an attestation in a form that guard cannot verify yet, where provenance is needed and nothing else gives it: it is never
+taken for verified, never for absent.
 
-Source: the design, invariant I4 and section 5 "Where a fact that a rule needs is missing"; amendment 29.
+Source: the design, invariant I4, section 5 "Where a fact that a rule needs is missing" and section 8; amendment 29.
 """
 
 from __future__ import annotations
@@ -12,42 +14,54 @@ from collections.abc import Iterable
 
 from typing_extensions import assert_never
 
-from guard.model import Evidence, EvidenceState, Facts, Finding, Level, RuleId, UnavailableCause
+from guard.model import Ecosystem, Evidence, EvidenceState, Facts, Finding, Level, RuleId, UnavailableCause
 from guard.policy.policy import PackagePolicy
-from guard.policy.provenance import REGISTRY_SOURCES
+from guard.policy.provenance import REGISTRY_SOURCES, attested_evidence, is_outweighed
 from guard.policy.schema import ProvenanceMode
 
 ID = RuleId.PROVENANCE_UNAVAILABLE
 
+_WHERE_SERVED = {
+    Ecosystem.PYPI: "set provenance-url under [pypi] in guard.toml",
+    Ecosystem.NPM: "set registry under [npm] in guard.toml to one that serves it",
+}
+
 
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     """Yield a finding for evidence that could not be had, and for a registry artifact nobody asked about."""
-    unavailable = [evidence for evidence in facts.evidence if evidence.state is EvidenceState.UNAVAILABLE]
-    for evidence in unavailable:
-        yield _judge(evidence, facts, policy)
-    asked = (
-        facts.evidence or facts.registry_problem or facts.bytes_problem or facts.artifact.source not in REGISTRY_SOURCES
-    )
-    if not asked:
+    attested = attested_evidence(facts)
+    for evidence in attested:
+        if evidence.state is EvidenceState.UNAVAILABLE:
+            yield _judge(evidence, facts, policy)
+    asked = attested or facts.registry_problem or facts.bytes_problem
+    if not asked and facts.artifact.source in REGISTRY_SOURCES:
         message = f"no provenance was looked for: {facts.artifact.file or facts.artifact.spec}"
         yield Finding(rule=ID, level=Level.UNDECIDED, message=message, location=facts.artifact.location)
 
 
 def _judge(evidence: Evidence, facts: Facts, policy: PackagePolicy) -> Finding:
     subject = facts.artifact.file or facts.artifact.spec
+    reason = f": {evidence.reason}" if evidence.reason else ""
     match evidence.cause:
         case UnavailableCause.OUTAGE | None:
-            level, what, mend = _level(policy), f"provenance of {subject} could not be fetched", "try again later"
+            level = _level(policy)
+            what, mend = f"provenance of {subject} could not be fetched{reason}", "try again later"
         case UnavailableCause.ACCESS_DENIED:
-            level, what, mend = _level(policy), f"access to the provenance of {subject} was denied", "check credentials"
+            level = _level(policy)
+            what, mend = f"access to the provenance of {subject} was denied{reason}", "check credentials"
         case UnavailableCause.NOT_SERVED:
             level = _level_not_served(policy)
-            index = facts.artifact.origin or "the index"
-            what, mend = f"{index} serves no provenance", "set provenance-url under [pypi] in guard.toml"
+            what = f"{facts.artifact.origin or 'the index'} serves no provenance"
+            mend = _WHERE_SERVED[facts.artifact.ecosystem]
+        case UnavailableCause.UNSUPPORTED:
+            # The same words for every package, so that a report says them once.
+            needed = policy.needs_provenance and not is_outweighed(evidence, facts)
+            level = Level.UNDECIDED if needed else Level.NOTE
+            what = f"an attestation ({evidence.kind.value}) cannot be verified yet{reason}"
+            mend = "choose another release, or write a [[exception]] with a reason and an end" if needed else ""
         case _:
             assert_never(evidence.cause)
-    reason = f": {evidence.reason}" if evidence.reason and evidence.cause is not UnavailableCause.NOT_SERVED else ""
-    return Finding(rule=ID, level=level, message=what + reason, next=mend, location=facts.artifact.location)
+    return Finding(rule=ID, level=level, message=what, next=mend, location=facts.artifact.location)
 
 
 def _level(policy: PackagePolicy) -> Level:

@@ -1,25 +1,20 @@
-"""Gathers facts about files and asks the policy: the only place that turns failures into states.
-
-Everything is gathered once a run and remembered: a file that several requests name is fetched, hashed and verified by
-one of them while the others wait. Decisions are not stored anywhere; they are made from facts in every run.
-"""
+"""Gathers facts about files of Python package indexes: the only place that turns their failures into states."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date
-from typing import Generic, TypeVar
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from guard import limits
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.availability import evaluate_availability
 from guard.attest.pypi import verify_provenance
+from guard.engine.engine import Engine
+from guard.engine.outcome import NO_PINS, Pins
 from guard.errors import EvidenceCode, MalformedInput, Unavailable
 from guard.model import (
     Artifact,
@@ -29,13 +24,10 @@ from guard.model import (
     EvidenceKind,
     EvidenceState,
     Facts,
-    Finding,
     Judged,
-    Location,
     SourceKind,
-    Verdict,
 )
-from guard.policy.evaluate import evaluate_artifact, evaluate_run
+from guard.once import Once
 from guard.policy.policy import Policy
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
@@ -44,55 +36,8 @@ from guard.sigstore.verify import Verifier
 from guard.store.archives import CoreMetadata, load_sdist_metadata, load_wheel_metadata, parse_core_metadata
 from guard.store.files import FileStore, StoredFile
 
-_Value = TypeVar("_Value")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
-    """What the user's input accepts for one requirement.
-
-    Args:
-        digests: accepted digests; empty when it pins none.
-        location: where the requirement stands.
-        enforced: whether the input pins hashes, so that an unpinned file is a hole.
-    """
-
-    digests: tuple[Digest, ...] = ()
-    location: Location | None = None
-    enforced: bool = False
-
-
-NO_PINS = Pins()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a run came to.
-
-    Args:
-        judged: every artifact that was decided.
-        findings: what belongs to no artifact.
-        planned: how many artifacts had to be decided.
-        tool_status: the wrapped tool's exit status; ``None`` when it was not let run, or was refused something.
-    """
-
-    judged: tuple[Judged, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    planned: int = 0
-    tool_status: int | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        """BLOCK, UNDECIDED or ALLOW."""
-        return evaluate_run([item.decision for item in self.judged], self.findings, planned=self.planned)
-
-    @property
-    def allowed(self) -> bool:
-        """Whether nothing blocks and nothing is undecided."""
-        return self.verdict.installs
-
-
-class Engine:
+class PyPIEngine(Engine):
     """Fetches, verifies and judges files of a Python package index.
 
     Args:
@@ -112,24 +57,12 @@ class Engine:
         policy: Policy,
         today: date,
     ) -> None:
+        super().__init__(make_verifier=make_verifier, policy=policy, today=today)
         self._index = index
         self._store = store
-        self._policy = policy
-        self._today = today
-        self._make_verifier = make_verifier
-        self._verifier: _Once[None, Verifier] = _Once()
-        self._files: _Once[str, StoredFile] = _Once()
-        self._metadata: _Once[str, bytes] = _Once()
-        self._judged: _Once[tuple[str, Pins], Judged] = _Once()
-        self._executor = ThreadPoolExecutor(limits.PREFETCH_WORKERS, thread_name_prefix="guard-engine")
-
-    def close(self) -> None:
-        """Drop work that has not begun."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def start(self, work: Callable[[], object]) -> None:
-        """Do ``work`` in the background; what it raises shows when its result is asked for in the foreground."""
-        self._executor.submit(work)
+        self._files: Once[str, StoredFile] = Once()
+        self._metadata: Once[str, bytes] = Once()
+        self._judged: Once[tuple[str, Pins], Judged] = Once()
 
     def fetch_project(self, name: str) -> Project:
         """Return the project's page from the index that owns the name.
@@ -172,16 +105,7 @@ class Engine:
             requests: project, file and what the user's input accepts for it.
             done: called in the caller's thread after each.
         """
-        futures = [self._executor.submit(self.judge, *request) for request in requests]
-        judged = []
-        for future in futures:
-            judged.append(future.result())
-            done(judged[-1])
-        return tuple(judged)
-
-    def judge_facts(self, facts: Facts) -> Judged:
-        """Decide on facts that were gathered elsewhere (local files, refused sources)."""
-        return Judged(facts=facts, decision=evaluate_artifact(facts, self._policy, today=self._today))
+        return self.run_all((functools.partial(self.judge, *request) for request in requests), done=done)
 
     def _judge(self, project: Project, file: IndexFile, pins: Pins) -> Judged:
         artifact = artifact_of(project, file, pins)
@@ -260,12 +184,9 @@ class Engine:
         except MalformedInput as error:
             return (_invalid(error),)
         if outcome is EndpointOutcome.FOUND and document is not None:
-            return verify_provenance(document, filename=file.filename, sha256=sha256, verifier=self._load_verifier())
+            return verify_provenance(document, filename=file.filename, sha256=sha256, verifier=self.load_verifier())
         found = evaluate_availability(flag, outcome, provenance_url_set=self._index.has_provenance_url)
         return (Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=found.state, cause=found.cause, reason=found.reason),)
-
-    def _load_verifier(self) -> Verifier:
-        return self._verifier.get(None, self._make_verifier)
 
 
 def _invalid(error: MalformedInput) -> Evidence:
@@ -309,34 +230,3 @@ def _same_version(one: str, other: str) -> bool:
         return Version(one) == Version(other)
     except InvalidVersion:
         return one == other
-
-
-_Key = TypeVar("_Key", bound=Hashable)
-
-
-class _Once(Generic[_Key, _Value]):
-    """Makes the value for each key once; whoever asks meanwhile waits for the one who makes it."""
-
-    def __init__(self) -> None:
-        self._futures: dict[_Key, Future[_Value]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: _Key, make: Callable[[], _Value]) -> _Value:
-        with self._lock:
-            future = self._futures.get(key)
-            mine = future is None
-            if future is None:
-                future = self._futures[key] = Future()
-        if mine:
-            try:
-                future.set_result(make())
-            except BaseException as error:
-                future.set_exception(error)
-                raise
-        return future.result()
-
-    def peek(self, key: _Key) -> _Value | None:
-        """Return the value if it was made, and raise what making it raised; never wait."""
-        with self._lock:
-            future = self._futures.get(key)
-        return future.result() if future is not None and future.done() else None

@@ -1,0 +1,75 @@
+"""What the engines of all ecosystems share: work in the background, and the question to the policy.
+
+Everything is gathered once a run and remembered: a file that several requests name is fetched, hashed and verified by
+one of them while the others wait. Decisions are not stored anywhere; they are made from facts in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+from guard import limits
+from guard.model import Facts, Judged
+from guard.once import Once
+from guard.policy.evaluate import evaluate_artifact
+from guard.policy.policy import Policy
+from guard.sigstore.verify import Verifier
+
+
+class Engine:
+    """Judges facts by the policy, and does work in the background.
+
+    Args:
+        make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
+        policy: what is asked of artifacts.
+        today: the date on which exceptions are judged.
+        workers: how many pieces of work are done at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        make_verifier: Callable[[], Verifier],
+        policy: Policy,
+        today: date,
+        workers: int = limits.PREFETCH_WORKERS,
+    ) -> None:
+        self.policy = policy
+        self.today = today
+        self._make_verifier = make_verifier
+        self._verifier: Once[None, Verifier] = Once()
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="guard-engine")
+
+    def close(self) -> None:
+        """Drop work that has not begun."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def start(self, work: Callable[[], object]) -> None:
+        """Do ``work`` in the background; what it raises shows when its result is asked for in the foreground."""
+        self._executor.submit(work)
+
+    def judge_facts(self, facts: Facts) -> Judged:
+        """Decide on facts, wherever they were gathered."""
+        return Judged(facts=facts, decision=evaluate_artifact(facts, self.policy, today=self.today))
+
+    def run_all(
+        self, work: Iterable[Callable[[], Judged]], *, done: Callable[[Judged], None] = lambda _: None
+    ) -> tuple[Judged, ...]:
+        """Do several pieces of work at once and return their results in the order given.
+
+        Args:
+            work: each judges one artifact.
+            done: called in the caller's thread after each.
+        """
+        futures = [self._executor.submit(each) for each in work]
+        judged = []
+        for future in futures:
+            judged.append(future.result())
+            done(judged[-1])
+        return tuple(judged)
+
+    def load_verifier(self) -> Verifier:
+        """Return the verifier of this run."""
+        return self._verifier.get(None, self._make_verifier)

@@ -1,0 +1,53 @@
+"""What the user's input accepts, and what a run came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guard.model import Digest, Finding, Judged, Location, Verdict
+from guard.policy.evaluate import evaluate_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What the user's input accepts for one requirement.
+
+    Args:
+        digests: accepted digests; empty when it pins none.
+        location: where the requirement stands.
+        enforced: whether the input pins hashes, so that an unpinned file is a hole.
+    """
+
+    digests: tuple[Digest, ...] = ()
+    location: Location | None = None
+    enforced: bool = False
+
+
+NO_PINS = Pins()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        judged: every artifact that was decided.
+        findings: what belongs to no artifact.
+        planned: how many artifacts had to be decided.
+        tool_status: the wrapped tool's exit status; ``None`` when it was not let run, or was refused something.
+    """
+
+    judged: tuple[Judged, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    planned: int = 0
+    tool_status: int | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """BLOCK, UNDECIDED or ALLOW."""
+        return evaluate_run([item.decision for item in self.judged], self.findings, planned=self.planned)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing blocks and nothing is undecided."""
+        return self.verdict.installs

@@ -1,0 +1,1 @@
+"""The npm driver: what the user typed, resolved, decided, and installed."""

@@ -1,0 +1,171 @@
+"""``guard npm`` and ``guard npx``: resolve with the user's npm, decide every release, run the user's own command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from guard import limits
+from guard.app import App
+from guard.attest.npm_signature import RegistryKey, parse_registry_keys
+from guard.engine.npm import NpmEngine
+from guard.engine.outcome import Outcome
+from guard.errors import ConfigInvalid, MalformedInput, Refused, Unavailable
+from guard.managers.npm.command import NpmCommand, classify, parse_command, rewrite_npx
+from guard.managers.npm.config import NpmConfiguration, load_configuration
+from guard.managers.npm.deciding import run_deciding
+from guard.managers.npm.environment import Places
+from guard.managers.npm.global_tree import run_global
+from guard.managers.npm.installing import run_installation
+from guard.managers.npm.options import Kind
+from guard.managers.npm.session import Session
+from guard.managers.npm.target import NpmTarget, find_npm
+from guard.managers.progress import show_progress
+from guard.managers.refusal import outcome_of
+from guard.policy.policy import Policy
+from guard.registry.http import Deadline, HttpClient
+from guard.registry.npm import NpmClient, NpmRegistries
+from guard.registry.npm_credentials import NpmCredentials
+from guard.report.model import Tool
+from guard.sigstore.trust_root import TrustRoot
+from guard.sigstore.verify import Verifier
+
+_RESOLVED = frozenset({Kind.CI, Kind.INSTALL, Kind.AUDIT_FIX, Kind.REBUILD})
+
+
+def run_npm(app: App, arguments: Sequence[str]) -> int:
+    """Carry out ``guard npm ARGUMENTS``.
+
+    Args:
+        app: the outside.
+        arguments: what follows ``npm``.
+
+    Returns:
+        guard's exit status where it refuses or could not decide, else npm's own.
+    """
+    kind = classify(arguments)
+    target = find_npm(_path(app))
+    if kind is Kind.PASS_THROUGH:
+        os.execv(target.argv[0], [*target.argv, *arguments])  # noqa: S606 - the user's own npm
+    return _run(app, ("npm", *arguments), parse_command(arguments, major=target.major), kind, target)
+
+
+def run_npx(app: App, arguments: Sequence[str]) -> int:
+    """Carry out ``guard npx ARGUMENTS``: the ``npm exec`` that npx starts.
+
+    Args:
+        app: the outside.
+        arguments: what follows ``npx``.
+
+    Returns:
+        guard's exit status where it refuses or could not decide, else npx's own.
+    """
+    target = find_npm(_path(app))
+    line, _ = rewrite_npx(arguments, major=target.major)
+    if classify(line) is Kind.PASS_THROUGH:
+        os.execv(target.argv[0], [*target.argv, *line])  # noqa: S606 - the user's own npm
+    return _run(app, ("npx", *arguments), parse_command(line, major=target.major), Kind.EXEC, target)
+
+
+def _run(app: App, typed: Sequence[str], command: NpmCommand, kind: Kind, target: NpmTarget) -> int:
+    if kind is Kind.REFUSED:
+        what = f"npm {command.word}" if command.word else "npm without a command"
+        refused = Refused(
+            "command-not-guarded",
+            f"{what} is not a command that guard can carry out",
+            hint="write the command's full name; run it with npm itself if it installs nothing",
+        )
+        return app.conclude(outcome_of(refused), command=typed)
+    policy = app.load_policy()
+    trust_root = app.load_trust_root(policy)
+    with ExitStack() as stack:
+        try:
+            outcome = _carry_out(app, command, kind, target, policy, trust_root, stack)
+        except (Refused, MalformedInput, Unavailable) as error:
+            outcome = outcome_of(error)
+    return app.conclude(
+        outcome,
+        command=typed,
+        tool=Tool(name="npm", version=target.version),
+        policy=policy,
+        trust_root=trust_root,
+    )
+
+
+def _carry_out(
+    app: App,
+    command: NpmCommand,
+    kind: Kind,
+    target: NpmTarget,
+    policy: Policy,
+    trust_root: TrustRoot,
+    stack: ExitStack,
+) -> Outcome:
+    folder = stack.enter_context(app.runs.new())
+    configuration = load_configuration(environ=app.environ, cwd=app.cwd, command=command, npm=target, home=app.home)
+    client = _make_client(configuration, policy)
+    engine = NpmEngine(
+        client=client,
+        store=app.file_store,
+        facts=app.tarball_facts,
+        keys=_load_keys(app, policy),
+        make_verifier=lambda: Verifier(trust_root),
+        policy=policy,
+        today=app.today,
+    )
+    stack.callback(engine.close)
+    session = Session(
+        command=command,
+        target=target,
+        configuration=configuration,
+        client=client,
+        engine=engine,
+        environ=app.environ,
+        cwd=app.cwd,
+        places=Places(folder=folder, logs=_logs(configuration, app.home)),
+        progress=show_progress(app, stack),
+    )
+    if app.options.verbose:
+        app.console.print(f"guard: npm {target.version} of {target.argv[-1]}", markup=False)
+    if kind in _RESOLVED:
+        return run_global(session) if configuration.is_global else run_installation(session, kind)
+    return run_deciding(session)
+
+
+def _make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:
+    registries = configuration.registries
+    if policy.anchors.npm_registry is not None and configuration.level("registry") not in ("cli", "env"):
+        registries = NpmRegistries(default=_as_folder(policy.anchors.npm_registry), scopes=registries.scopes)
+    http = HttpClient(
+        settings=configuration.http,
+        credentials=NpmCredentials(configuration.auth),
+        deadline=Deadline(limits.RUN_DEADLINE_SECONDS),
+    )
+    replaced = configuration.value("replace-registry-host")
+    return NpmClient(http, registries, replace_registry_host=str(replaced or "npmjs"))
+
+
+def _load_keys(app: App, policy: Policy) -> tuple[RegistryKey, ...] | None:
+    data = app.load_npm_keys(policy)
+    if data is None:
+        return None
+    try:
+        return parse_registry_keys(data)
+    except MalformedInput as error:
+        raise ConfigInvalid(f"[npm] keys: {error.message}") from error
+
+
+def _logs(configuration: NpmConfiguration, home: Path) -> Path:
+    named = configuration.value("logs-dir")
+    cache = configuration.value("cache")
+    return Path(str(named)) if named else (Path(str(cache)) if cache else home / ".npm") / "_logs"
+
+
+def _as_folder(url: str) -> str:
+    return url if url.endswith("/") else f"{url}/"
+
+
+def _path(app: App) -> str:
+    return app.environ.get("PATH", os.defpath)

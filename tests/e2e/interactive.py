@@ -1,0 +1,75 @@
+"""A shell at a terminal, as somebody types into it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+from typing_extensions import Self
+
+_TIMEOUT_SECONDS = 60
+# Makes the terminal on its stdin the controlling one, so that the shell is as interactive as it can be.
+_AT_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class InteractiveShell:
+    """An interactive shell that has read its startup files; use it as a context manager.
+
+    Args:
+        shell: ``bash``, ``zsh`` or ``fish``; without it the test is skipped.
+        environ: its whole environment.
+        cwd: where it starts.
+    """
+
+    def __init__(self, shell: str, *, environ: Mapping[str, str], cwd: Path) -> None:
+        executable = shutil.which(shell)
+        if executable is None:
+            pytest.skip(f"{shell} is not installed")  # CI makes sure that it is
+        self._lines = 0
+        self._terminal, ours = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _AT_TERMINAL, executable, "-i"],
+            stdin=ours,
+            stdout=ours,
+            stderr=ours,
+            cwd=cwd,
+            env={**environ, "TERM": "dumb"},
+        )
+        os.close(ours)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._terminal)
+
+    def type(self, line: str) -> None:
+        """Type a line and wait until it has been carried out."""
+        self._lines += 1
+        # What the terminal echoes is not what is printed.
+        os.write(self._terminal, f"{line}; printf 'done-%s.' {self._lines}\n".encode())
+        self._read_until(f"done-{self._lines}.".encode())
+
+    def _read_until(self, end: bytes) -> None:
+        seen = b""
+        while end not in seen:
+            ready, _, _ = select.select([self._terminal], [], [], _TIMEOUT_SECONDS)
+            assert ready, f"nothing more than: {seen.decode(errors='replace')}"
+            seen += os.read(self._terminal, 65536)
