@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
-from importlib import resources
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +16,27 @@ import platformdirs
 
 from guard import __version__, limits
 from guard.engine.outcome import Outcome
-from guard.errors import ConfigInvalid, ExitCode
-from guard.model import Digest, Finding, Verdict
+from guard.errors import ConfigInvalid, ExitCode, MalformedInput
+from guard.model import Digest, EvidenceState, Finding, Verdict
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
-from guard.policy.schema import AnchorFile
+from guard.policy.schema import AnchorFile, RefreshMode
 from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
 from guard.store.policies import POLICY_NAME, TrustedPolicies, find_project_policy, load_policy
 from guard.store.runs import Runs
 from guard.store.tarballs import TarballFacts
+from guard.store.trust_roots import TrustRoots, load_shipped_root
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from guard.store.facts import Facts
+
 _APP_NAME = "provenance-guard"
+# How guard's own shims know each other again (guard_shims.launcher); no tool that guard starts has a use for it.
+_SHIM_TRAIL = "PROVENANCE_GUARD_SHIM_TRAIL"
+_CLOCK_TOLERANCE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,13 @@ class App:
     @classmethod
     def from_process(cls, options: Options) -> App:
         """Read the process this runs in."""
-        return cls(options=options, environ=dict(os.environ), cwd=Path.cwd(), started=datetime.now(timezone.utc))
+        environ = {name: value for name, value in os.environ.items() if name != _SHIM_TRAIL}
+        return cls(options=options, environ=environ, cwd=Path.cwd(), started=datetime.now(timezone.utc))
+
+    @property
+    def latest_now(self) -> datetime:
+        """What may be the present: the moment the command began, as far off as a clock may be wrong."""
+        return self.started + _CLOCK_TOLERANCE
 
     @property
     def today(self) -> date:
@@ -105,14 +117,44 @@ class App:
         return TrustedPolicies(platformdirs.user_state_path(_APP_NAME) / "trusted-policies.json")
 
     @property
+    def caches(self) -> Mapping[str, Path]:
+        """The folders of what can be fetched or verified again, by what is in them."""
+        folder = platformdirs.user_cache_path(_APP_NAME)
+        return {
+            "downloaded files": folder / "files",
+            "what npm tarballs say": folder / "tarball-facts",
+            "verified facts": folder / "facts",
+        }
+
+    @property
     def file_store(self) -> FileStore:
         """The store of downloaded files."""
-        return FileStore(platformdirs.user_cache_path(_APP_NAME) / "files")
+        return FileStore(self.caches["downloaded files"])
 
     @property
     def tarball_facts(self) -> TarballFacts:
         """What npm tarballs say of themselves, by digest."""
-        return TarballFacts(platformdirs.user_cache_path(_APP_NAME) / "tarball-facts")
+        return TarballFacts(self.caches["what npm tarballs say"])
+
+    @property
+    def facts(self) -> Facts:
+        """What verifications came to, and what registries answered a while ago."""
+        from guard.store.facts import Facts
+
+        return Facts(self.caches["verified facts"])
+
+    @property
+    def trust_roots(self) -> TrustRoots:
+        """The public trust root as it was last verified over TUF."""
+        return TrustRoots(platformdirs.user_state_path(_APP_NAME) / "trust-root")
+
+    def private_trust_roots(self, name: str) -> TrustRoots:
+        """What is kept about a private TUF repository.
+
+        Args:
+            name: sha256 of the root metadata that it is believed by.
+        """
+        return TrustRoots(platformdirs.user_state_path(_APP_NAME) / "private-trust-roots" / name)
 
     @property
     def runs(self) -> Runs:
@@ -136,7 +178,7 @@ class App:
         return policy
 
     def load_trust_root(self, policy: Policy) -> TrustRoot:
-        """Return the Sigstore trust root in force: of the command line, else of the policy, else the shipped one.
+        """Return the Sigstore trust root in force: of the command line, else of the policy, else the public one.
 
         Raises:
             ConfigInvalid: it cannot be used.
@@ -145,11 +187,49 @@ class App:
             return load_trust_root(self.options.trust_root)
         anchor = policy.anchors.trust_root
         if anchor is None:
-            data = (resources.files("guard") / "data" / "trusted_root.json").read_bytes()
-            return parse_trust_root(data, source="shipped with guard")
+            return self._load_public_trust_root()
         root = load_trust_root(anchor_path(anchor))
         self._require_trusted(anchor, root.digest, f"the trust root {root.source}", policy)
         return root
+
+    def age_days(self, root: TrustRoot) -> int | None:
+        """Return for how many days a trust root was not known to be current; ``None`` where that has no date."""
+        return None if root.as_of is None else max(0, (self.started - root.as_of).days)
+
+    def _load_public_trust_root(self) -> TrustRoot:
+        """Return the public trust root as it was last verified, or the shipped one where that is as good or better."""
+        shipped = load_shipped_root()
+        try:
+            stored = self.trust_roots.load()
+        except MalformedInput as error:
+            self._say(
+                f"warning: {error.message}; the trust root that guard ships is used. Next: guard trust-root update"
+            )
+            return shipped
+        attempt = self.trust_roots.load_attempt() if self.options.verbose else None
+        if attempt is not None and attempt.problem:
+            self._say(f"the trust root could not be refreshed: {attempt.problem}")
+        verified_at = None if stored is None else stored.root.as_of
+        if stored is None or verified_at is None or shipped.as_of is None:
+            return shipped
+        # One that was verified before guard was released may be older than what guard ships; one that was verified in
+        # the future was verified by a clock that was wrong.
+        return stored.root if shipped.as_of <= verified_at <= self.started + _CLOCK_TOLERANCE else shipped
+
+    def _refresh_trust_root(self, outcome: Outcome, policy: Policy) -> None:
+        """Start refreshing the public trust root, in a process of its own that nobody waits for, where that is due."""
+        if (
+            self._refreshes_trust_root(policy)
+            and _used_trust_root(outcome)
+            and self.trust_roots.claim_refresh(self.started)
+        ):
+            start_detached(("trust-root", "update"), self.environ)
+
+    def _refreshes_trust_root(self, policy: Policy) -> bool:
+        is_public = self.options.trust_root is None and policy.anchors.trust_root is None
+        # A machine that lives for one job has the shipped one every time, or refreshes in a step of its own.
+        is_ci = self.environ.get("CI", "").lower() not in ("", "0", "false")
+        return is_public and not is_ci and policy.anchors.refresh is not RefreshMode.NEVER
 
     def load_npm_keys(self, policy: Policy) -> bytes | None:
         """Return the file of registry keys that the policy names; ``None`` when it names none.
@@ -218,7 +298,7 @@ class App:
             exit_code=exit_code,
             verdict=outcome.verdict,
             policy=policy.sources_read if policy else (),
-            trust_root=TrustRootUsed(source=trust_root.source, digest=trust_root.digest) if trust_root else None,
+            trust_root=self._trust_root_used(trust_root),
             artifacts=outcome.judged,
             findings=(*self.notes, *outcome.findings),
         )
@@ -226,7 +306,19 @@ class App:
             render_text(report, self.console, verbose=self.options.verbose > 0)
         if self.options.report is not None:
             _write_report(self.options.report, render_json(report))
+        if policy is not None:
+            self._refresh_trust_root(outcome, policy)
         return exit_code
+
+    def _trust_root_used(self, root: TrustRoot | None) -> TrustRootUsed | None:
+        if root is None:
+            return None
+        return TrustRootUsed(source=root.source, digest=root.digest, age_days=self.age_days(root))
+
+    def _say(self, message: str) -> None:
+        from guard.report.text import printable
+
+        self.console.print(f"guard: {printable(message)}", markup=False)
 
 
 def load_trust_root(path: Path) -> TrustRoot:
@@ -254,6 +346,33 @@ def load_anchor(path: Path, *, what: str) -> bytes:
 def anchor_path(anchor: AnchorFile) -> Path:
     """Return the file that a policy names, relative to the policy's own folder."""
     return Path(anchor.named_by).parent / anchor.name
+
+
+def start_detached(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Start a command of guard's own that outlives this one: silent, and in a session of its own.
+
+    Args:
+        arguments: what follows ``guard``.
+        environ: its environment.
+    """
+    import subprocess
+
+    with contextlib.suppress(OSError):
+        subprocess.Popen(
+            [sys.executable, "-I", "-m", "guard", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=environ,
+            start_new_session=True,
+        )
+
+
+def _used_trust_root(outcome: Outcome) -> bool:
+    """Whether signatures were checked, whatever came of it: those of a new key fail until the trust root knows it."""
+    evidence = (each for judged in outcome.judged for each in judged.facts.evidence)
+    return any(each.state in (EvidenceState.VERIFIED, EvidenceState.INVALID) for each in evidence)
 
 
 def _write_report(path: Path, text: str) -> None:

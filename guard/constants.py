@@ -12,5 +12,8 @@ EVIDENCE_BEARING_INDEX_HOSTS = frozenset({PYPI_HOST})
 NPM_REGISTRY_URL = "https://registry.npmjs.org/"
 NPM_HOST = "registry.npmjs.org"
 
+# Sigstore's public instance: the TUF repository that its trusted root comes from.
+SIGSTORE_TUF_URL = "https://tuf-repo-cdn.sigstore.dev"
+
 # Registries whose listings always carry ``dist.attestations`` where a version has attestations.
 EVIDENCE_BEARING_REGISTRY_HOSTS = frozenset({NPM_HOST})

@@ -8,6 +8,7 @@ MIB = 1024 * 1024
 INDEX_PAGE_MAX_BYTES = 64 * MIB
 METADATA_MAX_BYTES = 4 * MIB
 PROVENANCE_MAX_BYTES = 1 * MIB
+BUNDLE_MAX_BYTES = 1 * MIB  # real ones have 5 to 30 KB, most of it the statement
 # npm. The largest full packuments are around 100 MB, and some mirrors send only those; one version's part of them is
 # its package.json, which holds kilobytes; a registry has a handful of keys; npm audit is told of a tree's advisories.
 PACKUMENT_MAX_BYTES = 128 * MIB
@@ -17,22 +18,37 @@ AUDIT_ANSWER_MAX_BYTES = 32 * MIB
 POLICY_MAX_BYTES = 1 * MIB
 TRUST_ROOT_MAX_BYTES = 1 * MIB
 REQUIREMENTS_MAX_BYTES = 16 * MIB
+TUF_FILE_MAX_BYTES = 5 * MIB  # what python-tuf allows the largest role; Sigstore's files have kilobytes
 NPM_LOCK_MAX_BYTES = 50 * MIB  # real ones reach a few megabytes
 # Artifacts. PyPI allows projects up to 10 GiB a file on request; without a cap a server could fill the disk.
 ARTIFACT_MAX_BYTES = 10 * 1024 * MIB
+# What an npm tarball may unpack to; the largest real ones have about 1 GiB, and a bomb a thousand times its own size.
+TARBALL_UNPACKED_MAX_BYTES = 8 * 1024 * MIB
 
 # Structure. Real provenance objects have one bundle with one or two attestations.
 JSON_MAX_DEPTH = 64
 ATTESTATIONS_MAX_COUNT = 32
+BUNDLE_ITEMS_MAX_COUNT = 64  # a log of 2**64 entries has audit paths of 64 hashes; timestamps and certificates are few
 WHEEL_TAGS_MAX_COUNT = 1000  # real names stand for some dozens
 REQUIREMENT_INCLUDES_MAX_DEPTH = 32
 TARBALL_MEMBERS_MAX_COUNT = 500_000  # the largest real npm packages have some ten thousands
+TARBALL_EXTENSION_MAX_BYTES = 1 * MIB  # npm passes over larger ones
 
 # Time.
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
 RUN_DEADLINE_SECONDS = 1800.0
 RETRY_AFTER_MAX_SECONDS = 30.0
+TUF_DEADLINE_SECONDS = 10  # a first refresh is seven requests of kilobytes, later ones two
+TRUST_ROOT_REFRESH_SECONDS = 24 * 3600  # Sigstore announces a new key in its trusted root long before it is used
+
+# Facts that are remembered. A listing may change with every upload, keys are announced; nobody waits for a busy disk.
+LISTING_LIFE_SECONDS = 3600
+ABSENCE_LIFE_SECONDS = 3600
+KEYS_LIFE_SECONDS = 24 * 3600
+FACTS_MAX_BYTES = 64 * MIB  # some ten thousand verifications
+FACT_MAX_BYTES = 4 * MIB  # one entry; a verification has kilobytes
+FACTS_BUSY_SECONDS = 1.0
 
 # Concurrency. PyPI asks for modest parallelism; two cores decode no faster than this.
 PREFETCH_WORKERS = 8

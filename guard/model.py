@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from guard.errors import EvidenceCode, MalformedInput
 
@@ -236,7 +236,7 @@ class UnavailableCause(str, enum.Enum):
     OUTAGE = "outage"
     ACCESS_DENIED = "access-denied"
     NOT_SERVED = "not-served"
-    UNSUPPORTED = "unsupported"  # it is there, in a form that guard cannot verify yet
+    UNSUPPORTED = "unsupported"  # it is there, in a form that no verifier knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +244,8 @@ class Claims:
     """What a verified Fulcio certificate says about the signer; ``None`` where the certificate does not say.
 
     Field names follow Fulcio's extensions 1.3.6.1.4.1.57264.1.8 to .24
-    (https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md); an empty claim is a missing one.
+    (https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md); an empty claim is a missing one. Certificates of
+    before 2023 carry only the deprecated .1 to .6, which say some of the same and are read in their place.
     Only verification constructs this; nothing from an unsigned document enters it.
     """
 
@@ -288,6 +289,17 @@ class Claims:
             return "same"
         return self._without_ref(self.build_signer_uri)
 
+    def is_of_repository(self, uri: str) -> bool:
+        """Tell whether a URL names the source repository.
+
+        Only github.com is known to ignore letter case (pypi/warehouse issue 15498).
+        """
+        if self.source_repository_uri is None:
+            return False
+        if urlsplit(uri).netloc.lower() == "github.com":
+            return uri.lower() == self.source_repository_uri.lower()
+        return uri == self.source_repository_uri
+
     def _without_ref(self, uri: str | None) -> str | None:
         """Take ``@REF`` off a workflow's URI.
 
@@ -315,6 +327,9 @@ class Evidence:
         digest: sha256 of the evidence document's bytes.
         predicate_type: of the signed statement.
         claims: of the certificate; only for VERIFIED.
+        key_id: name of the registry's key, for what is verified and signed with one.
+        signed_at: verified time of signing; only for a VERIFIED attestation.
+        log_index: of its entry in the transparency log, likewise.
     """
 
     kind: EvidenceKind
@@ -325,6 +340,9 @@ class Evidence:
     digest: Digest | None = None
     predicate_type: str | None = None
     claims: Claims | None = None
+    key_id: str | None = None
+    signed_at: datetime | None = None
+    log_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

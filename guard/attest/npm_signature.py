@@ -8,6 +8,7 @@ says nothing about who built the package, and covers the tarball only through th
 from __future__ import annotations
 
 import base64
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +22,16 @@ from guard.sigstore.verify import IMPORT_LOCK
 
 _KEY_TYPE = "ecdsa-sha2-nistp256"
 _TUF_KEY_TYPE = "PKIX_ECDSA_P256_SHA_256"
-_TUF_USAGE = "npm:signatures"
 # SubjectPublicKeyInfo of an uncompressed point on P-256 (RFC 5480, section 2): all but the point is always the same.
 _P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _P256_BYTES = len(_P256_PREFIX) + 64
+
+
+class KeyUsage(enum.Enum):
+    """What a registry signs with a key, as Sigstore's TUF target says it."""
+
+    SIGNATURES = "npm:signatures"
+    ATTESTATIONS = "npm:attestations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +43,19 @@ class RegistryKey:
             own, and npm's client compares them as text: a name, never a proof.
         spki: the public key, a DER SubjectPublicKeyInfo on P-256.
         expires: from when on nothing is signed with it; ``None`` where no end is set.
+        starts: from when on something is; ``None`` where no beginning is set.
+        usage: for what it is; ``None`` for everything, as the endpoint does not tell.
     """
 
     keyid: str
     spki: bytes
     expires: datetime | None
+    starts: datetime | None = None
+    usage: KeyUsage | None = None
+
+    def is_for(self, usage: KeyUsage) -> bool:
+        """Whether the key signs this."""
+        return self.usage in (None, usage)
 
 
 def parse_registry_keys(document: bytes) -> tuple[RegistryKey, ...]:
@@ -50,18 +65,20 @@ def parse_registry_keys(document: bytes) -> tuple[RegistryKey, ...]:
         document: its bytes.
 
     Returns:
-        The keys for signatures, at least one; those of another type or for another use are left out.
+        The keys, at least one of them for signatures; those of another type or for an unknown use are left out.
 
     Raises:
-        MalformedInput: it is neither, lists two keys by one name, or no key that guard can verify with.
+        MalformedInput: it is neither, lists two keys for one use by one name, or no key that guard can verify with.
     """
     with malformed_input_boundary("the registry's list of keys"):
         entries = objects_member(parse_evidence_document(document, what="keys"), "keys")
         parsed = [_parse_tuf_key(entry) if "publicKey" in entry else _parse_key(entry) for entry in entries]
         keys = tuple(key for key in parsed if key is not None)
-        if len({key.keyid for key in keys}) != len(keys):
-            raise MalformedInput("the registry lists two keys by one name")
-        if not keys:
+        for usage in KeyUsage:
+            names = [key.keyid for key in keys if key.is_for(usage)]
+            if len(set(names)) != len(names):
+                raise MalformedInput("the registry lists two keys by one name")
+        if not any(key.is_for(KeyUsage.SIGNATURES) for key in keys):
             raise MalformedInput(f"the registry lists no key of the type {_KEY_TYPE}: nothing could ever be verified")
     return keys
 
@@ -86,7 +103,7 @@ def verify_registry_signatures(
         version: its version.
         integrity: as listed, unchanged, since this text is what was signed.
         keys: of the registry.
-        published_at: when the release was published, where the registry says so.
+        published_at: when the release was published: as its attestation proves it, else as the registry says.
 
     Returns:
         The evidence: VERIFIED, INVALID, or ABSENT where there is no signature. Its ``reason`` says where the end of a
@@ -119,12 +136,16 @@ def _parse_key(entry: JsonObject) -> RegistryKey | None:
 def _parse_tuf_key(entry: JsonObject) -> RegistryKey | None:
     """Parse a key of Sigstore's TUF target (sigstore/root-signing, ``keys.json``)."""
     key = object_member(entry, "publicKey")
-    if text_member(entry, "keyUsage") != _TUF_USAGE or text_member(key, "keyDetails") != _TUF_KEY_TYPE:
+    usage = {each.value: each for each in KeyUsage}.get(text_member(entry, "keyUsage"))
+    if usage is None or text_member(key, "keyDetails") != _TUF_KEY_TYPE:
         return None
+    validity = object_member(key, "validFor")
     return RegistryKey(
         keyid=_parse_keyid(entry, "keyId"),
         spki=_parse_spki(text_member(key, "rawBytes")),
-        expires=_parse_time(object_member(key, "validFor").get("end")),
+        expires=_parse_time(validity.get("end")),
+        starts=_parse_time(validity.get("start")),
+        usage=usage,
     )
 
 
@@ -146,10 +167,10 @@ def _parse_time(value: object) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise MalformedInput("the end of a key is no time")
+        raise MalformedInput("the beginning or end of a key is no time")
     moment = datetime.fromisoformat(value.replace("Z", "+00:00"))  # Python 3.10 does not read the Z
     if moment.tzinfo is None:
-        raise MalformedInput("the end of a key names no time zone")
+        raise MalformedInput("the beginning or end of a key names no time zone")
     return moment
 
 
@@ -158,7 +179,7 @@ def _signatures_by_known_keys(
 ) -> list[tuple[RegistryKey, str]]:
     if len(signatures) > ATTESTATIONS_MAX_COUNT:
         raise MalformedInput(f"the registry lists {len(signatures)} signatures, over {ATTESTATIONS_MAX_COUNT}")
-    known = {key.keyid: key for key in keys}
+    known = {key.keyid: key for key in keys if key.is_for(KeyUsage.SIGNATURES)}
     found = [(known[keyid], signature) for keyid, signature in signatures if keyid in known]
     if not found:
         named = ", ".join(ascii(keyid[:80]) for keyid, _ in signatures)

@@ -14,6 +14,7 @@ from typing_extensions import assert_never
 
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.model import Claims
+from guard.sigstore.issuers import GITHUB_ISSUER, GITLAB_ISSUER
 from guard.sigstore.strict_json import JsonObject, text_member
 
 _WHAT = "publisher"
@@ -131,7 +132,7 @@ def verify_publisher(publisher: Publisher, claims: Claims) -> None:
 
 def _verify_github(publisher: GitHubPublisher, claims: Claims) -> None:
     """GitHub compares owners, names and environments without case; PyPI stores environments in lower case."""
-    _verify_equal("issuer", "https://token.actions.githubusercontent.com", claims.issuer)
+    _verify_equal("issuer", GITHUB_ISSUER, claims.issuer)
     repository = f"https://github.com/{publisher.repository}"
     _verify_equal("repository", repository.lower(), _lower(claims.source_repository_uri))
     _verify_build_config(claims, f"{repository}/", f".github/workflows/{publisher.workflow}")
@@ -140,7 +141,7 @@ def _verify_github(publisher: GitHubPublisher, claims: Claims) -> None:
 
 
 def _verify_gitlab(publisher: GitLabPublisher, claims: Claims) -> None:
-    _verify_equal("issuer", "https://gitlab.com", claims.issuer)
+    _verify_equal("issuer", GITLAB_ISSUER, claims.issuer)
     repository = f"https://gitlab.com/{publisher.repository}"
     _verify_equal("repository", repository, claims.source_repository_uri)
     _verify_build_config(claims, "", f"{repository}//{publisher.workflow_filepath}")

@@ -14,6 +14,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from guard.attest.documents import digest_of_document, invalid_evidence, parse_evidence_document
 from guard.attest.publisher import Publisher, parse_publisher, verify_publisher
+from guard.attest.slsa import verify_provenance_predicate
 from guard.attest.statement import SLSA_V1_PREDICATE_TYPE, STATEMENT_PAYLOAD_TYPE, Statement, parse_statement
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.limits import ATTESTATIONS_MAX_COUNT
@@ -161,6 +162,9 @@ def _verify_one(attestation: JsonObject, publisher: Publisher | None, subject: _
         kind = _verify_predicate(statement)
         predicate_type = statement.predicate_type
         verify_subject(statement, filename=subject.filename, sha256=subject.sha256)
+        assert verified.claims is not None, "attestation objects hold a certificate"
+        if kind is EvidenceKind.SLSA_PROVENANCE:
+            verify_provenance_predicate(statement, verified.claims)
         if publisher is not None:
             verify_publisher(publisher, verified.claims)
     except (MalformedInput, EvidenceInvalid) as error:
@@ -171,6 +175,8 @@ def _verify_one(attestation: JsonObject, publisher: Publisher | None, subject: _
         digest=subject.document_digest,
         predicate_type=predicate_type,
         claims=verified.claims,
+        signed_at=verified.signed_at,
+        log_index=verified.log_index,
     )
 
 

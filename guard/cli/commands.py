@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from guard import __version__
+from guard import __version__, limits
 from guard.app import App, Options
 from guard.errors import ExitCode, GuardError
-from guard.managers.process import Interrupted
+from guard.managers.process import Interrupted, interruptible
 
 
 @click.group(
@@ -160,16 +160,66 @@ def policy_trust(app: App, file: Path) -> int:
 
 @guard.group("trust-root")
 def trust_root() -> None:
-    """Look at the Sigstore trust root."""
+    """Look at the Sigstore trust root, and refresh it."""
 
 
 @trust_root.command("show")
 @click.pass_obj
 def trust_root_show(app: App) -> int:
-    """Print where the trust root in force comes from, and its digest."""
-    root = app.load_trust_root(app.load_policy())
-    click.echo(f"{root.digest}  {root.source}")
-    return ExitCode.ALLOWED
+    """Print the trust root in force: its digest, where it comes from, and how old it is."""
+    from guard.cli.trust_root import show
+
+    return show(app)
+
+
+@trust_root.command("update")
+@click.option("--tuf-url", metavar="URL", help="TUF repository to ask: a mirror of the public one, or a private one.")
+@click.option(
+    "--tuf-root",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Root metadata by which a private TUF repository is believed; needs --tuf-url and --output.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the trust root to FILE as well."
+)
+@click.option(
+    "--timeout",
+    type=click.IntRange(min=1, max=600),
+    default=limits.TUF_DEADLINE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for all of it.",
+)
+@click.pass_obj
+def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, output: Path | None, timeout: int) -> int:
+    """Refresh the public trust root over TUF, or fetch a private one into a file."""
+    from guard.cli.trust_root import update
+
+    return update(app, url=tuf_url, bootstrap=tuf_root, output=output, seconds=timeout)
+
+
+@guard.group()
+def cache() -> None:
+    """Look at what guard keeps between runs, and forget it."""
+
+
+@cache.command("info")
+@click.pass_obj
+def cache_info(app: App) -> int:
+    """Print what is kept, where, and how large it is."""
+    from guard.cli.cache import print_info
+
+    return print_info(app)
+
+
+@cache.command("clear")
+@click.pass_obj
+def cache_clear(app: App) -> int:
+    """Forget downloaded files and verified facts; trust roots, policies and locks stay."""
+    from guard.cli.cache import clear
+
+    return clear(app)
 
 
 def run(argv: list[str]) -> int:
@@ -182,7 +232,8 @@ def run(argv: list[str]) -> int:
         The exit status.
     """
     try:
-        status = guard.main(args=argv, prog_name="guard", standalone_mode=False)
+        with interruptible():
+            status = guard.main(args=argv, prog_name="guard", standalone_mode=False)
         return int(status) if isinstance(status, int) else ExitCode.ALLOWED
     except click.exceptions.Exit as ending:
         return ending.exit_code

@@ -68,15 +68,15 @@ def _pass_through_to_pip(arguments: list[str]) -> int:
 
 def _pass_through_to_npm(arguments: list[str]) -> int:
     from guard.errors import ToolNotFound
-    from guard.managers.npm.target import find_npm
+    from guard.managers.npm.target import find_script
 
     try:
-        argv = find_npm(os.environ.get("PATH", os.defpath)).argv
+        script = str(find_script(os.environ.get("PATH", os.defpath)))
     except ToolNotFound as error:
         sys.stderr.write(f"guard: {error.message}\n  {error.hint}\n")
         return int(error.exit_code)
     sys.stdout.flush()
-    os.execv(argv[0], [*argv, *arguments])  # noqa: S606 - the user's own npm
+    os.execv(script, [script, *arguments])  # noqa: S606 - the user's own npm
     raise AssertionError("exec does not return")
 
 

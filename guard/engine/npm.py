@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from guard import limits
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.availability import evaluate_availability
-from guard.attest.npm import verify_attestations
-from guard.attest.npm_signature import RegistryKey, parse_registry_keys, verify_registry_signatures
-from guard.constants import NPM_HOST
+from guard.attest.npm import RegistryKeys, verify_attestations
+from guard.attest.npm_signature import RegistryKey, verify_registry_signatures
+from guard.constants import NPM_REGISTRY_URL
 from guard.engine.engine import Engine
+from guard.engine.npm_keys import NpmKeys
 from guard.engine.outcome import NO_PINS, Pins
 from guard.errors import EvidenceCode, MalformedInput, NotFound, Unavailable
 from guard.model import (
@@ -29,7 +30,6 @@ from guard.model import (
     Facts,
     Judged,
     SourceKind,
-    UnavailableCause,
 )
 from guard.once import Once
 from guard.policy.policy import Policy
@@ -41,7 +41,8 @@ from guard.sigstore.verify import Verifier
 from guard.store.files import FileStore, StoredFile
 from guard.store.tarballs import PackageManifest, TarballFacts, load_package_manifest
 
-_DENIALS = frozenset({401, 403})
+_USUAL_PORTS = frozenset({80, 443})
+_ADDRESS_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/([^/]+)\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,7 @@ class NpmEngine(Engine):
         self._client = client
         self._store = store
         self._facts = facts
-        self._given_keys = keys
-        self._keys: Once[str, tuple[RegistryKey, ...]] = Once()
+        self._keys = NpmKeys(client, keys)
         self._tarballs: Once[tuple[str, str], StoredFile] = Once()
         self._judged: Once[NpmRequest, Judged] = Once()
 
@@ -212,7 +212,8 @@ class NpmEngine(Engine):
             raise Unavailable(f"{published.tarball} cannot be stored: {error.strerror or error}") from error
 
     def _gather_evidence(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
-        return (*self._gather_provenance(published, sha512), *self._gather_signature(published))
+        attested = self._gather_provenance(published, sha512)
+        return (*attested, *self._gather_signature(published, _proven_time(attested) or published.published_at))
 
     def _gather_provenance(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
         try:
@@ -220,42 +221,39 @@ class NpmEngine(Engine):
         except MalformedInput as error:
             return (_invalid(EvidenceKind.SLSA_PROVENANCE, error.message),)
         if outcome is EndpointOutcome.FOUND and document is not None:
-            return verify_attestations(
-                document, name=published.name, version=published.version, sha512=sha512, verifier=self.load_verifier()
+            evidence = verify_attestations(
+                document,
+                name=published.name,
+                version=published.version,
+                sha512=sha512,
+                # What a mirror passes on, the public registry published.
+                registries=(published.registry, NPM_REGISTRY_URL),
+                keys=self._keys.load(published.registry),
+                verifier=self.load_verifier(),
             )
+            return (*evidence, *_withheld_provenance(published, evidence))
         found = evaluate_availability(flag, outcome, provenance_url_set=False)
         return (Evidence(kind=EvidenceKind.SLSA_PROVENANCE, state=found.state, cause=found.cause, reason=found.reason),)
 
-    def _gather_signature(self, published: PublishedVersion) -> tuple[Evidence, ...]:
+    def _gather_signature(self, published: PublishedVersion, published_at: datetime | None) -> tuple[Evidence, ...]:
         asked = self.policy.for_package(Ecosystem.NPM, published.name, published.version, today=self.today)
         if asked.registry_signature is RegistrySignatureMode.OFF:
             return ()
         if not published.signatures:
             return (Evidence(kind=EvidenceKind.NPM_SIGNATURE, state=EvidenceState.ABSENT),)
-        try:
-            keys = self._load_keys(published.registry)
-        except NotFound:
-            return (_no_keys(UnavailableCause.NOT_SERVED, f"{_shown(published.registry)} serves no keys"),)
-        except Unavailable as error:
-            denied = error.status in _DENIALS
-            cause = UnavailableCause.ACCESS_DENIED if denied else UnavailableCause.OUTAGE
-            return (_no_keys(cause, error.message),)
-        except MalformedInput as error:
-            return (_invalid(EvidenceKind.NPM_SIGNATURE, error.message),)
+        keys = self._keys.load(published.registry)
+        known = {key.keyid for key in keys.known}
+        if keys.reason and not any(signature.keyid in known for signature in published.signatures):
+            return (_unusable_keys(keys),)
         evidence = verify_registry_signatures(
             [(signature.keyid, signature.sig) for signature in published.signatures],
             name=published.name,
             version=published.version,
             integrity=published.integrity or "",
-            keys=keys,
-            published_at=published.published_at,
+            keys=keys.known,
+            published_at=published_at,
         )
         return (evidence,)
-
-    def _load_keys(self, registry: str) -> tuple[RegistryKey, ...]:
-        if self._given_keys is not None:
-            return self._given_keys
-        return self._keys.get(registry, lambda: parse_registry_keys(self._client.fetch_keys(registry)))
 
 
 def compare_address(resolved: str | None, published: PublishedVersion, configured: tuple[str, ...]) -> tuple[str, bool]:
@@ -272,27 +270,38 @@ def compare_address(resolved: str | None, published: PublishedVersion, configure
     Returns:
         How it differs, or the empty string; and whether its host is a configured one.
     """
-    if resolved is None:
+    if not resolved:
         return "", True
-    found, listed = urlsplit(resolved), urlsplit(published.tarball)
-    if (found.netloc.rpartition("@")[2], found.path) == (listed.netloc, listed.path):
-        return "", True
-    shown = redact_url(resolved)
-    names_it = found.path == listed.path or found.path.endswith(_address_tail(published))
-    if not names_it:
-        return f"the lock names {shown}, and that is not where {published.name}@{published.version} is", False
+    elsewhere = f"the lock names {redact_url(resolved)}, and that is not where {published.name}@{published.version} is"
+    try:
+        found, host = urlsplit(resolved), _host_of(resolved)
+    except ValueError:
+        return elsewhere, False
+    path = unquote(found.path)
+    if path != unquote(urlsplit(published.tarball).path) and not _names_release(path, published):
+        return elsewhere, False
     # The public registry's address stands for whatever registry is configured (npm's replace-registry-host).
-    if found.hostname in (NPM_HOST, listed.hostname):
+    if host in (_host_of(published.tarball), _host_of(NPM_REGISTRY_URL)):
         return "", True
-    known = {urlsplit(url).netloc for url in configured}
-    is_configured = found.netloc.rpartition("@")[2] in known
-    return f"the lock names the host {redact_url(f'{found.scheme}://{found.netloc}')}", is_configured
+    shown = redact_url(f"{found.scheme}://{found.netloc}")
+    return f"the lock names the host {shown}", host in map(_host_of, configured)
 
 
-def _address_tail(published: PublishedVersion) -> str:
-    """Return how the path of a release ends on most registries: ``/@SCOPE/NAME/-/NAME-VERSION.tgz``."""
+def _host_of(url: str) -> tuple[str | None, int | None]:
+    """Return host and port, of which the usual ones are none.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    parts = urlsplit(url)
+    return parts.hostname, None if parts.port in _USUAL_PORTS else parts.port
+
+
+def _names_release(path: str, published: PublishedVersion) -> bool:
+    """Whether a path ends as that of a release on most registries: ``/@SCOPE/NAME/-/NAME-VERSION.tgz``."""
     base = published.name.rpartition("/")[2]
-    return f"/{published.name}/-/{base}-{published.version}.tgz"
+    found = _ADDRESS_TAIL.search(path)
+    return found is not None and found.groups() == (published.name, f"{base}-{published.version}.tgz")
 
 
 def _artifact(request: NpmRequest) -> Artifact:
@@ -319,8 +328,24 @@ def _shown(url: str) -> str:
     return redact_url(url).rstrip("/")
 
 
-def _no_keys(cause: UnavailableCause, reason: str) -> Evidence:
-    return Evidence(kind=EvidenceKind.NPM_SIGNATURE, state=EvidenceState.UNAVAILABLE, cause=cause, reason=reason)
+def _unusable_keys(keys: RegistryKeys) -> Evidence:
+    kind = EvidenceKind.NPM_SIGNATURE
+    if keys.cause is None:
+        return _invalid(kind, keys.reason)
+    return Evidence(kind=kind, state=EvidenceState.UNAVAILABLE, cause=keys.cause, reason=keys.reason)
+
+
+def _proven_time(attested: tuple[Evidence, ...]) -> datetime | None:
+    """Return when a release was published as far as an attestation proves it; a registry may say any time."""
+    times = {each.kind: each.signed_at for each in attested if each.state is EvidenceState.VERIFIED}
+    return times.get(EvidenceKind.NPM_PUBLISH) or times.get(EvidenceKind.SLSA_PROVENANCE)
+
+
+def _withheld_provenance(published: PublishedVersion, attested: tuple[Evidence, ...]) -> Iterator[Evidence]:
+    """Yield what it means that a document holds no provenance where the listing promises some."""
+    if published.promises_provenance and all(each.kind is EvidenceKind.NPM_PUBLISH for each in attested):
+        reason = "the registry's metadata lists provenance, and its document of attestations holds none"
+        yield Evidence(kind=EvidenceKind.SLSA_PROVENANCE, state=EvidenceState.STRIPPED, reason=reason)
 
 
 def _invalid(kind: EvidenceKind, reason: str) -> Evidence:

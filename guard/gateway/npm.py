@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 
@@ -18,14 +18,17 @@ from guard.engine.npm import NpmEngine, NpmRequest
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
 from guard.gateway.server import Answer, Body, FileBody, Refusal, Request, refusal_of
 from guard.model import Finding, Judged, Level, RuleId
-from guard.registry.npm import NpmClient
+from guard.policy.provenance import REGISTRY_SOURCES
+from guard.registry.credentials import redact_url
+from guard.registry.npm import AUDIT_PATHS, NpmClient
 from guard.registry.packument import PublishedVersion
 
 _ABBREVIATED_TYPE = "application/vnd.npm.install-v1+json"
 _NOT_FOUND = Body(b'{"error":"Not found"}', "application/json", HTTPStatus.NOT_FOUND)
 _NAME = re.compile(r"/(?:(@[^/@]+)/)?([^/@][^/]*)")
-# How pacote names what it fetches, with the address that the registry or the lock gives (pacote, lib/registry.js).
-_PACKAGE_ID = re.compile(r"registry:((?:@[^/@]+/)?[^/@]+)@(.+)")
+# How pacote names what it fetches, with the address that the registry or the lock gives (pacote, lib/registry.js and
+# lib/remote.js, where arborist puts the name of the folder before the address).
+_PACKAGE_ID = re.compile(r"(?:registry|remote):((?:@[^/@]+/)?[^/@]+)@.+")
 _TARBALL_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/[^/]+")
 
 
@@ -35,9 +38,11 @@ class NpmSite:
     Args:
         engine: where everything comes from.
         client: passes on the questions of ``npm audit``.
-        planned: what was decided before, by name and version; all of it is allowed.
+        planned: what was decided before; all of it is allowed. Only releases of a registry count: a folder or a bundled
+            package of the same name is something else.
+        addresses: what the user's own files and command line name, to say which address a request was for.
         on_refusal: called when a tarball is refused, before npm hears of it.
-        on_delivery: called with each tarball's decision before it is delivered.
+        on_delivery: called with each decision that is made here, before the tarball is delivered.
     """
 
     def __init__(
@@ -45,13 +50,16 @@ class NpmSite:
         engine: NpmEngine,
         client: NpmClient,
         *,
-        planned: dict[tuple[str, str], Judged] | None = None,
+        planned: Iterable[Judged] = (),
+        addresses: Iterable[str] = (),
         on_refusal: Callable[[], None] = lambda: None,
         on_delivery: Callable[[Judged], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._client = client
-        self._planned = planned or {}
+        releases = (judged.artifact for judged in planned if judged.artifact.source in REGISTRY_SOURCES)
+        self._planned = frozenset((artifact.name, artifact.version) for artifact in releases)
+        self._addresses = {path: redact_url(address) for address in addresses if (path := _path_of(address))}
         self._on_refusal = on_refusal
         self._on_delivery = on_delivery
         self._lock = threading.Lock()
@@ -112,7 +120,7 @@ class NpmSite:
 
     def _answer(self, request: Request) -> Answer:
         if request.method == "POST":
-            return self._audit(request)
+            return self._audit(request) if request.path in AUDIT_PATHS else _NOT_FOUND
         if request.path.startswith("/-/"):
             return _NOT_FOUND
         name = _package_name(request)
@@ -133,7 +141,8 @@ class NpmSite:
             answer = self._client.post_audit(request.path, request.body, request.headers)
         except GuardError as error:
             return Refusal(HTTPStatus.FAILED_DEPENDENCY, error.message)
-        return Body(answer.body, answer.headers.get("Content-Type", "application/json"), HTTPStatus(answer.status))
+        status = HTTPStatus(answer.status) if answer.status in [*HTTPStatus] else HTTPStatus.BAD_GATEWAY
+        return Body(answer.body, answer.headers.get("Content-Type", "application/json"), status)
 
     def _find_tarball(self, request: Request) -> PublishedVersion | None:
         """Return the release that a request for a tarball means.
@@ -157,8 +166,7 @@ class NpmSite:
 
     def _deliver(self, published: PublishedVersion) -> Answer:
         key = (published.name, published.version)
-        judged = self._planned.get(key)
-        if judged is None:
+        if key not in self._planned:
             judged = self._engine.judge(NpmRequest(name=published.name, version=published.version))
             if not judged.decision.verdict.installs:
                 with self._lock:
@@ -167,17 +175,16 @@ class NpmSite:
                 return refusal_of(judged)
             with self._lock:
                 self._delivered[key] = judged
-        self._on_delivery(judged)
+            self._on_delivery(judged)
         stored = self._engine.load_tarball(published)
         return FileBody(stored.path, stored.size_bytes)
 
     def _refuse_unknown(self, request: Request) -> Refusal:
-        path = quote(request.path)
-        message = (
-            f"npm asked for {path}, which no registry lists: a dependency that is an address on the web, most likely"
-        )
+        """Refuse what is no tarball of a registry: a dependency that is an address on the web, most likely."""
+        named = self._addresses.get(request.path)
+        message = f"npm asked for {named or quote(request.path)}, which is no release of a registry"
         with self._lock:
-            self._unknown[path] = Finding(
+            self._unknown[request.path] = Finding(
                 rule=RuleId.SOURCE_NOT_ALLOWED,
                 level=Level.BLOCK,
                 message=message,
@@ -193,6 +200,14 @@ class NpmSite:
         self._on_refusal()
         status = HTTPStatus.FORBIDDEN if level is Level.BLOCK else HTTPStatus.FAILED_DEPENDENCY
         return Refusal(status, f"guard: {error.message}")
+
+
+def _path_of(address: str) -> str | None:
+    """Return the path that npm would ask the gateway for, or ``None`` for what is no address."""
+    try:
+        return unquote(urlsplit(address).path)
+    except ValueError:
+        return None
 
 
 def _package_name(request: Request) -> str | None:

@@ -19,10 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 _READ_BYTES = 65536
 _KILL_AFTER_SECONDS = 10
 _FORWARDED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# Ends a tool whose guard was killed: its stdin is a pipe into which guard never writes.
+_WATCH = 'read -r line; kill -s KILL -- "-$0"'
 
 # What a URL or path in a tool's output ends at.
 _WORD_TAIL = rb"[^\s'\"<>)\],]*"
@@ -102,26 +105,36 @@ def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str], cwd: str | N
     return _status(process.returncode), stdout, stderr
 
 
-def run_relayed(argv: Sequence[str], *, environ: Mapping[str, str], make_filter: Callable[[], OutputFilter]) -> int:
+def run_relayed(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    make_filter: Callable[[], OutputFilter],
+    ends_on_signals: bool = True,
+) -> int:
     """Run a tool on the user's own streams, its output passing through a filter.
+
+    Args:
+        argv: the process's arguments.
+        environ: its environment.
+        make_filter: makes the filter of one stream.
+        ends_on_signals: whether a signal ends guard, too, and soon; else what the tool makes of it counts.
 
     Returns:
         Exit status (128+n for death by signal n).
     """
     out_read, out_write = _channel(1)
     err_read, err_write = _channel(2)
-    relays = [
-        threading.Thread(target=_relay, args=(source, sink, make_filter()), daemon=True)
-        for source, sink in ((out_read, 1), (err_read, 2))
-    ]
-    with _running(argv, environ, _Streams(stdin=None, stdout=out_write, stderr=err_write)) as process:
+    relays = [_Relay(source, sink, make_filter()) for source, sink in ((out_read, 1), (err_read, 2))]
+    streams = _Streams(stdin=None, stdout=out_write, stderr=err_write)
+    with _running(argv, environ, streams, ends_on_signals=ends_on_signals) as process:
         os.close(out_write)
         os.close(err_write)
         for relay in relays:
             relay.start()
         process.wait()
     for relay in relays:
-        relay.join(timeout=_KILL_AFTER_SECONDS)
+        relay.finish()
     return _status(process.returncode)
 
 
@@ -136,7 +149,9 @@ class _Streams:
 
 
 @contextmanager
-def _running(argv: Sequence[str], environ: Mapping[str, str], streams: _Streams) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    argv: Sequence[str], environ: Mapping[str, str], streams: _Streams, *, ends_on_signals: bool = True
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a tool in a process group of its own, pass signals on to all of it, and leave nothing of it running.
 
     Raises:
@@ -149,42 +164,85 @@ def _running(argv: Sequence[str], environ: Mapping[str, str], streams: _Streams)
         received.append(number)
         for process in started:
             _signal_group(process, number)
-        signal.setitimer(signal.ITIMER_REAL, _KILL_AFTER_SECONDS)
+        if ends_on_signals:
+            signal.setitimer(signal.ITIMER_REAL, _KILL_AFTER_SECONDS)
 
     def kill(_number: int, _frame: FrameType | None) -> None:
         for process in started:
             _signal_group(process, signal.SIGKILL)
 
     # Before the start, so that no signal can end guard while the tool runs on.
-    previous = {number: signal.signal(number, forward) for number in _FORWARDED_SIGNALS}
-    previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, kill)
-    try:
-        # A session of its own makes a process group of its own, which is what a signal ends.
-        started.append(
-            subprocess.Popen(
-                list(argv),
-                env=dict(environ),
-                cwd=streams.cwd,
-                stdin=streams.stdin,
-                stdout=streams.stdout,
-                stderr=streams.stderr,
-                start_new_session=True,
+    with _handling({**dict.fromkeys(_FORWARDED_SIGNALS, forward), signal.SIGALRM: kill}):
+        try:
+            # A session of its own makes a process group of its own, which is what a signal ends.
+            started.append(
+                subprocess.Popen(
+                    list(argv),
+                    env=dict(environ),
+                    cwd=streams.cwd,
+                    stdin=streams.stdin,
+                    stdout=streams.stdout,
+                    stderr=streams.stderr,
+                    start_new_session=True,
+                )
             )
-        )
-        if received:
-            forward(received.pop(), None)
-        yield started[0]
+            if received:
+                forward(received.pop(), None)
+            with _watched(started[0]):
+                yield started[0]
+        finally:
+            # What a program does about a signal may take longer than npm, which started it.
+            if ends_on_signals or any(process.returncode is None for process in started):
+                kill(signal.SIGALRM, None)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    if received and ends_on_signals:
+        _interrupt(received[0])
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """See that a tool's process group ends with guard, even where guard is killed by what it cannot catch."""
+    read_end, write_end = os.pipe()
+    watcher = subprocess.Popen(["/bin/sh", "-c", _WATCH, str(process.pid)], stdin=read_end, start_new_session=True)
+    os.close(read_end)
+    try:
+        yield
     finally:
-        kill(signal.SIGALRM, None)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in previous.items():
+        watcher.kill()
+        watcher.wait()
+        os.close(write_end)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a signal end what guard does by raising :class:`Interrupted`, so that nothing of it stays behind."""
+    with _handling(dict.fromkeys(_FORWARDED_SIGNALS, _interrupt)):
+        yield
+
+
+def _interrupt(number: int, _frame: FrameType | None = None) -> NoReturn:
+    """Begin to end; while everything is put back, no further signal counts."""
+    for each in _FORWARDED_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise Interrupted(number)
+
+
+@contextmanager
+def _handling(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
+    """Handle signals for a while; one that guard was started to ignore (``nohup``) stays ignored."""
+    previous = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        if previous[number] is not signal.SIG_IGN:
             signal.signal(number, handler)
-    if received:
-        raise Interrupted(received[0])
+    try:
+        yield
+    finally:
+        for number, former in previous.items():
+            signal.signal(number, former)
 
 
-class Interrupted(Exception):
-    """A signal ended the tool.
+class Interrupted(BaseException):
+    """A signal ended the tool, or what guard did itself; like KeyboardInterrupt, it is no error that anybody handles.
 
     Args:
         number: the signal.
@@ -220,15 +278,45 @@ def _channel(descriptor: int) -> tuple[int, int]:
     return read_end, write_end
 
 
-def _relay(source: int, sink: int, addresses: OutputFilter) -> None:
-    with contextlib.suppress(OSError):  # a terminal's other end closing is an error here, and an end
-        while chunk := os.read(source, _READ_BYTES):
-            _write_all(sink, addresses.feed(chunk))
-    _write_all(sink, addresses.finish())
-    os.close(source)
+class _Relay(threading.Thread):
+    """Passes output on to its end; when nobody reads it any more, the tool is to find that out, too.
+
+    Args:
+        source: where the tool's output arrives; closed at the end.
+        sink: guard's own stream.
+        addresses: what is replaced on the way.
+    """
+
+    def __init__(self, source: int, sink: int, addresses: OutputFilter) -> None:
+        super().__init__(daemon=True)
+        self._source = source
+        self._sink = sink
+        self._addresses = addresses
+        self._is_reading = False
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):  # a terminal's other end closing is an error here, and an end
+            while chunk := self._read():
+                _write_all(self._sink, self._addresses.feed(chunk))
+        with contextlib.suppress(BrokenPipeError):
+            _write_all(self._sink, self._addresses.finish())
+        os.close(self._source)
+
+    def finish(self) -> None:
+        """Wait for the end, however slowly the output is read, but not for what the tool left running in silence."""
+        while self.is_alive():
+            self.join(timeout=_KILL_AFTER_SECONDS)
+            if self._is_reading:
+                return
+
+    def _read(self) -> bytes:
+        self._is_reading = True
+        try:
+            return os.read(self._source, _READ_BYTES)
+        finally:
+            self._is_reading = False
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        while data:
-            data = data[os.write(descriptor, data) :]
+    while data:
+        data = data[os.write(descriptor, data) :]

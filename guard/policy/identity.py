@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from guard.model import Claims
 from guard.policy.glob import matches_glob
+from guard.sigstore.issuers import GITHUB_ISSUER, GITLAB_ISSUER
 
 # The host of a source repository whose builds get their certificates from one issuer only.
 ISSUER_OF_HOST = {
-    "github.com": "https://token.actions.githubusercontent.com",
-    "gitlab.com": "https://gitlab.com",
+    "github.com": GITHUB_ISSUER,
+    "gitlab.com": GITLAB_ISSUER,
 }
 # Issuers that sign for anybody who has an account: such an issuer alone names nobody.
 SHARED_ISSUERS = frozenset(
@@ -76,7 +76,7 @@ def _differences(pin: IdentityPin, claims: Claims) -> Iterator[str]:
     for name, wanted, found in exact:
         if wanted is not None and wanted != found:
             yield _difference(name, wanted, found)
-    if pin.repository is not None and not same_repository(pin.repository, claims.source_repository_uri):
+    if pin.repository is not None and not claims.is_of_repository(pin.repository):
         yield _difference("repository", pin.repository, claims.source_repository_uri)
     if pin.ref is not None and not _matches_ref(pin.ref, claims.source_repository_ref):
         yield _difference("ref", pin.ref, claims.source_repository_ref)
@@ -86,15 +86,6 @@ def _differences(pin: IdentityPin, claims: Claims) -> Iterator[str]:
 
 def _difference(name: str, wanted: str, found: str | None) -> str:
     return f"{name} is {found or 'not stated'}, expected {wanted}"
-
-
-def same_repository(left: str, right: str | None) -> bool:
-    """Tell whether two URLs name one repository; only github.com is known to ignore letter case (warehouse#15498)."""
-    if right is None:
-        return False
-    if urlsplit(left).netloc.lower() == "github.com":
-        return left.lower() == right.lower()
-    return left == right
 
 
 def _matches_ref(pattern: str, ref: str | None) -> bool:

@@ -183,6 +183,7 @@ def _waiting_anchors(project: PolicyFile) -> Iterable[Finding]:
         "npm.registry": project.anchors.npm_registry,
         "npm.keys": project.anchors.npm_keys,
         "sigstore.trust-root": project.anchors.trust_root,
+        "sigstore.refresh": project.anchors.refresh,
     }
     keys = [key for key, value in named.items() if value is not None]
     if keys:

@@ -52,12 +52,13 @@ def signature_evidence(facts: Facts) -> tuple[Evidence, ...]:
 
 
 def is_outweighed(evidence: Evidence, facts: Facts) -> bool:
-    """Tell whether evidence that guard cannot verify yet stands beside verified provenance of the same artifact.
+    """Tell whether evidence that guard cannot verify stands beside verified provenance of the same artifact.
 
     npm serves a publish attestation, signed with the registry's key, beside the provenance of every release that has
-    some: what cannot be read of the one takes nothing from the other.
+    some: what cannot be read of the one, or is signed with a key that nobody serves, takes nothing from the other.
     """
-    return evidence.cause is UnavailableCause.UNSUPPORTED and bool(verified_provenance(facts))
+    unverifiable = (UnavailableCause.UNSUPPORTED, UnavailableCause.NOT_SERVED)
+    return evidence.cause in unverifiable and bool(verified_provenance(facts))
 
 
 def provenance_state(facts: Facts) -> EvidenceState:

@@ -25,7 +25,7 @@ KEYS: dict[str, frozenset[str]] = {
     "policy": _SETTINGS,
     "pypi": frozenset({"index-url", "provenance-url", "extra-indexes"}),
     "npm": frozenset({"registry", "keys"}),
-    "sigstore": frozenset({"trust-root"}),
+    "sigstore": frozenset({"trust-root", "refresh"}),
     "package": _SETTINGS | {"name", "identity"},
     "package.identity": frozenset(
         {"issuer", "repository", "repository-id", "owner-id", "workflow", "ref", "environment", "signer", "san"}
@@ -95,6 +95,13 @@ class InstallScriptsMode(str, enum.Enum):
     AS_NPM = "as-npm"
 
 
+class RefreshMode(str, enum.Enum):
+    """Whether guard refreshes the public trust root by itself."""
+
+    DAILY = "daily"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """The keys that both ``[policy]`` and ``[[package]]`` take; ``None`` where not written.
@@ -152,6 +159,7 @@ class Anchors:
     provenance_url: str | None = None
     extra_indexes: tuple[str, ...] | None = None
     trust_root: AnchorFile | None = None
+    refresh: RefreshMode | None = None
     npm_registry: str | None = None
     npm_keys: AnchorFile | None = None
 
@@ -253,6 +261,7 @@ def _anchors(pypi: Table, npm: Table, sigstore: Table) -> Anchors:
         provenance_url=pypi.parsed("provenance-url", _web_url),
         extra_indexes=pypi.parsed_list("extra-indexes", _index_url),
         trust_root=_anchor_file(sigstore, "trust-root"),
+        refresh=sigstore.choice("refresh", RefreshMode),
         npm_registry=npm.parsed("registry", _web_url),
         npm_keys=_anchor_file(npm, "keys"),
     )

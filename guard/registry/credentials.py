@@ -7,6 +7,7 @@ path wins. Nothing here prints a secret: :class:`Login` hides itself and :func:`
 from __future__ import annotations
 
 import base64
+import functools
 import netrc
 import re
 import subprocess
@@ -148,6 +149,7 @@ def split_url_credentials(url: str) -> tuple[str, Login | None]:
     return urlunsplit(parts._replace(netloc=host)), Login(unquote(username), unquote(password))
 
 
+@functools.lru_cache(maxsize=1024)  # each request asks a dozen times
 def origin_of(url: str) -> Origin:
     """Return the origin of ``url``, with the scheme's default port filled in.
 

@@ -336,11 +336,12 @@ class HttpClient:
 
         left = self._deadline.remaining_seconds(url)
         login = {"Authorization": grant.authorization} if grant.authorization else {}
-        asked = requests.Request(method, url, headers={**headers, **login}, data=body)
+        # Nothing of the session's but its headers: it has no cookies, parameters or login of its own to be merged in.
+        asked = requests.Request(method, url, headers={**self._session.headers, **headers, **login}, data=body)
         try:
             # Not Session.send: of a redirect it reads the whole body, without a ceiling.
             return self._session.get_adapter(url).send(
-                self._session.prepare_request(asked),
+                asked.prepare(),
                 stream=True,
                 timeout=(min(limits.CONNECT_TIMEOUT_SECONDS, left), min(limits.READ_TIMEOUT_SECONDS, left)),
                 verify=self.settings.checks_certificate(url) and (self.settings.ca_bundle or True),

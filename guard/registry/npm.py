@@ -226,7 +226,7 @@ class NpmClient:
     def _load_version(self, name: str, version: str) -> PublishedVersion:
         if not _VERSION.fullmatch(version):
             raise MalformedInput(f"{version[:80]!r} is not a version of {name[:200]}")
-        packument = self._packuments.find(name)
+        packument = self._packuments.find(name) or self._full_packuments.find(name)
         if packument is None:
             asked = self._ask_for_version(name, version)
             if asked is not None:

@@ -62,6 +62,7 @@ class PublishedVersion:
         carries_signatures: whether ``dist`` has that member at all.
         attestations_url: ``dist.attestations.url``.
         has_attestations: whether ``dist.attestations`` is there.
+        promises_provenance: whether it says that there is provenance among them.
         has_install_script: whether the package runs code of its own when it is installed.
         deprecated: why it should not be used; ``None`` where nothing is said.
         dependencies: dependencies, optionalDependencies and peerDependencies together, name to spec.
@@ -79,6 +80,7 @@ class PublishedVersion:
     carries_signatures: bool = False
     attestations_url: str | None = None
     has_attestations: bool = False
+    promises_provenance: bool = False
     has_install_script: bool = False
     deprecated: str | None = None
     dependencies: Mapping[str, str]
@@ -217,6 +219,7 @@ class _Entry:
             carries_signatures="signatures" in dist,
             attestations_url=_optional_text((attestations or {}).get("url"), self._at("dist.attestations.url")),
             has_attestations=attestations is not None,
+            promises_provenance=bool((attestations or {}).get("provenance")),
             has_install_script=self._has_install_script(),
             deprecated=_deprecation(self.members.get("deprecated")),
             dependencies=self._dependencies(),

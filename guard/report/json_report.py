@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from guard.model import Claims, Digest, Evidence, EvidenceState, Finding, Judged, Location, Verdict
+from guard.model import Claims, Digest, Evidence, EvidenceKind, EvidenceState, Finding, Judged, Location, Verdict
 from guard.policy.provenance import provenance_state, verified_provenance
 from guard.report.model import RunReport, Summary, without_credentials
+from guard.sigstore.slsa_level import slsa_level
 
 SCHEMA = "guard-report/1"
 
@@ -61,7 +62,10 @@ def _summary(summary: Summary) -> dict[str, Json]:
 
 def _artifact(judged: Judged) -> dict[str, Json]:
     artifact = judged.artifact
-    signed = [evidence.claims for evidence in verified_provenance(judged.facts) if evidence.claims is not None]
+    verified = [(each.kind, each.claims) for each in verified_provenance(judged.facts) if each.claims is not None]
+    signed = [claims for _, claims in verified]
+    # That somebody published a file does not say that they built it.
+    built = [claims for kind, claims in verified if kind is EvidenceKind.SLSA_PROVENANCE]
     return {
         "purl": artifact.purl,
         "ecosystem": artifact.ecosystem.value,
@@ -75,6 +79,7 @@ def _artifact(judged: Judged) -> dict[str, Json]:
         "provenance": provenance_state(judged.facts).value,
         "evidence": [_evidence(evidence) for evidence in judged.facts.evidence],
         "identity": _identity(signed[0]) if signed else None,
+        "slsa_level": max((slsa_level(claims) for claims in built), default=0),
         "bound_by": judged.bound_by,
         "installed": judged.installed,
         "verdict": judged.decision.verdict.label,
@@ -85,7 +90,6 @@ def _artifact(judged: Judged) -> dict[str, Json]:
 
 def _evidence(evidence: Evidence) -> dict[str, Json]:
     claims = evidence.claims
-    signed_at = None if claims is None or claims.signed_at is None else _time(claims.signed_at)
     return {
         "kind": evidence.kind.value,
         "state": evidence.state.value,
@@ -95,8 +99,9 @@ def _evidence(evidence: Evidence) -> dict[str, Json]:
         "digest": None if evidence.digest is None else str(evidence.digest),
         "predicate_type": evidence.predicate_type,
         "claims": None if claims is None else _identity(claims),
-        "signed_at": signed_at,
-        "log_index": None if claims is None else claims.log_index,
+        "key_id": evidence.key_id,
+        "signed_at": None if evidence.signed_at is None else _time(evidence.signed_at),
+        "log_index": evidence.log_index,
     }
 
 

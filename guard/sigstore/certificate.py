@@ -16,6 +16,7 @@ from cryptography import x509
 
 from guard.errors import EvidenceCode, EvidenceInvalid
 from guard.model import Claims
+from guard.sigstore.issuers import GITHUB_ISSUER
 
 _ARC = "1.3.6.1.4.1.57264.1."
 _RAW_ARCS = frozenset({1, 2, 3, 5, 6})  # .4, the display name of a workflow, has no successor and proves nothing
@@ -39,7 +40,8 @@ def claims_from_certificate(
         log_index: verified index in the transparency log.
 
     Returns:
-        The claims; an empty claim is a missing one.
+        The claims; an empty claim is a missing one. Where a certificate carries only the older form of a claim, as all
+        of before 2023 do, that form is read.
 
     Raises:
         EvidenceInvalid: ``CLAIMS_CONFLICT`` when two forms of one claim differ; ``CERTIFICATE`` when an extension
@@ -60,18 +62,18 @@ def claims_from_certificate(
     return Claims(
         san=san,
         issuer=issuer,
-        build_signer_uri=texts.get(9) or None,
+        build_signer_uri=texts.get(9) or _legacy_signer(texts, san),
         build_signer_digest=texts.get(10) or None,
         runner_environment=texts.get(11) or None,
-        source_repository_uri=texts.get(12) or None,
-        source_repository_digest=texts.get(13) or None,
-        source_repository_ref=texts.get(14) or None,
+        source_repository_uri=texts.get(12) or _legacy_repository(texts),
+        source_repository_digest=texts.get(13) or texts.get(3) or None,
+        source_repository_ref=texts.get(14) or texts.get(6) or None,
         source_repository_identifier=texts.get(15) or None,
         source_repository_owner_uri=texts.get(16) or None,
         source_repository_owner_identifier=texts.get(17) or None,
         build_config_uri=texts.get(18) or None,
         build_config_digest=texts.get(19) or None,
-        build_trigger=texts.get(20) or None,
+        build_trigger=texts.get(20) or texts.get(2) or None,
         run_invocation_uri=texts.get(21) or None,
         source_repository_visibility=texts.get(22) or None,
         deployment_environment=texts.get(23) or None,
@@ -118,6 +120,16 @@ def _verify_forms_agree(texts: Mapping[int, str]) -> None:
             raise _claims_conflict(old, new, texts)
     if 5 in texts and 12 in texts and texts[5] != urlsplit(texts[12]).path.strip("/"):
         raise _claims_conflict(5, 12, texts)
+
+
+def _legacy_signer(texts: Mapping[int, str], san: str) -> str | None:
+    """Return the workflow that signed, where only the old form tells: it was, and is, GitHub's subject name."""
+    return san if texts.get(1) == GITHUB_ISSUER and texts.get(5) else None
+
+
+def _legacy_repository(texts: Mapping[int, str]) -> str | None:
+    """Return the source repository where only the old form tells, ``OWNER/NAME`` of GitHub's."""
+    return f"https://github.com/{texts[5]}" if texts.get(1) == GITHUB_ISSUER and texts.get(5) else None
 
 
 def _decode_utf8_string(der: bytes) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 from guard.errors import ConfigInvalid, MalformedInput
 from guard.limits import TRUST_ROOT_MAX_BYTES
@@ -17,6 +19,15 @@ from guard.sigstore.strict_json import objects_member, parse_json_object, text_m
 
 _MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _NEEDED_AUTHORITIES = ("certificateAuthorities", "tlogs", "ctlogs")
+
+
+class TufVersions(NamedTuple):
+    """Versions of the TUF metadata that vouched for a trust root, as integers that only grow."""
+
+    root: int
+    timestamp: int
+    snapshot: int
+    targets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +40,16 @@ class TrustRoot:
         source: where it came from, in the user's words, for reports.
         digest: sha256 of its bytes; part of every cache key.
         data: its bytes.
+        as_of: when it was known to be the current one; ``None`` for a file of the user's, which has no such date.
     """
 
     source: str
     digest: Digest
     data: bytes = field(repr=False)
+    as_of: datetime | None = None
 
 
-def parse_trust_root(data: bytes, *, source: str) -> TrustRoot:
+def parse_trust_root(data: bytes, *, source: str, as_of: datetime | None = None) -> TrustRoot:
     """Parse a ``trusted_root.json``.
 
     Its structure is checked here; keys and certificates inside are decoded when the first bundle is verified.
@@ -44,6 +57,7 @@ def parse_trust_root(data: bytes, *, source: str) -> TrustRoot:
     Args:
         data: the document's bytes.
         source: where they came from.
+        as_of: when they were known to be the current ones.
 
     Returns:
         The trust root.
@@ -66,4 +80,4 @@ def parse_trust_root(data: bytes, *, source: str) -> TrustRoot:
         raise ConfigInvalid(f"trust root {source} has the media type {media_type[:120]!r}, not {_MEDIA_TYPE!r}")
     if missing:
         raise ConfigInvalid(f"trust root {source} lists no {', '.join(missing)}: nothing could ever be verified")
-    return TrustRoot(source, Digest("sha256", hashlib.sha256(data).hexdigest()), data)
+    return TrustRoot(source, Digest("sha256", hashlib.sha256(data).hexdigest()), data, as_of)

@@ -1,67 +1,99 @@
-"""Verification of DSSE bundles against an explicit trust root.
+"""The one interface to the verification of bundles: bytes, a frozen trust root and a moment, and no other input.
 
-The steps are those of the Sigstore client specification (https://github.com/sigstore/architecture-docs/blob/main/
-client-spec.md, section 4): certificate chain at signing time, signed certificate timestamp, transparency log entry with
-inclusion proof and checkpoint, signature, and the entry's agreement with all of them. sigstore-python carries them out;
-this module decides which bundles it is given, judges nothing about identity, and is the one place where its exceptions,
-and those of the libraries below it, become :class:`guard.errors.EvidenceInvalid`.
-
-A bundle in a form that the library does not support is ``UNSUPPORTED``: neither verified nor absent.
+guard's own steps (:mod:`guard.sigstore.own`) judge every bundle, and sigstore-python (:mod:`guard.sigstore.library`)
+once more those that it supports. Nothing is judged about identity: who signed is for the caller to accept or not. This
+module imports neither of them before there is a bundle, so that a command that verifies nothing, or remembers what it
+verified, does not pay for it.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from guard.errors import ConfigInvalid, EvidenceCode, EvidenceInvalid, GuardError, MalformedInput
-from guard.limits import PROVENANCE_MAX_BYTES
+from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.model import Claims
-from guard.sigstore.strict_json import JsonObject, object_member, objects_member, parse_json_object
+from guard.once import Once
+from guard.sigstore.bundle import Bundle, DsseEnvelope, parse_bundle
+from guard.sigstore.strict_json import JsonObject
 from guard.sigstore.trust_root import TrustRoot
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-    from sigstore.models import Bundle, TrustedRoot
     from sigstore.verify import Verifier as LibraryVerifier
 
-_SUPPORTED_ENTRIES = frozenset({("dsse", "0.0.1"), ("hashedrekord", "0.0.2")})
-
-# The library tells its steps apart by message only. Whatever no row fits is a bad signature: every row refuses alike,
-# so an unknown message costs precision in a report and nothing else. The first row that fits counts.
-_CODES_BY_MESSAGE = (
-    ("failed to load bundle", EvidenceCode.MALFORMED),
-    ("failed to verify sct", EvidenceCode.CERTIFICATE),
-    ("certificate chain", EvidenceCode.CERTIFICATE),
-    ("invalid signing cert", EvidenceCode.CERTIFICATE),
-    ("key usage", EvidenceCode.CERTIFICATE),
-    ("extended usage", EvidenceCode.CERTIFICATE),
-    ("log entry", EvidenceCode.LOG_ENTRY),
-    ("verified time", EvidenceCode.LOG_ENTRY),
-    ("timestamp", EvidenceCode.LOG_ENTRY),
-)
+    from guard.sigstore.authorities import Authorities
+    from guard.sigstore.keys import Artifact, PublicKey
+    from guard.sigstore.own import Proven
 
 # Held while the cryptographic libraries are imported: threads that import one package at the same time can see its
 # modules half initialised where they import each other.
 IMPORT_LOCK = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedStatement:
-    """What a verified bundle proves: that the signer of ``claims`` signed ``payload`` as ``payload_type``.
+class UnknownKey(EvidenceInvalid):
+    """A bundle is signed with a bare key that the caller does not know.
 
-    Whether that signer is an acceptable one is for the caller to judge.
+    Args:
+        key_id: what the bundle calls the key.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(EvidenceCode.SIGNATURE, f"it is signed with the key {key_id[:80]!a}, which is not known")
+        self.key_id = key_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKeyWithWindow:
+    """A key that signs without a certificate, and when it does.
+
+    Args:
+        spki: the key, a DER SubjectPublicKeyInfo.
+        start: from when on it signs; ``None`` where no beginning is set.
+        end: from when on it does not any more; ``None`` where no end is set.
+    """
+
+    spki: bytes
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def signs_at(self, moment: datetime) -> bool:
+        """Whether the key signs at a moment; its end is outside (pacote, ``lib/registry.js``)."""
+        return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedSignature:
+    """Who signed, and when. Whether that signer is an acceptable one is for the caller to judge.
+
+    Args:
+        claims: of the certificate; ``None`` for what is signed with a bare key.
+        key_id: by what name that key was known; ``None`` for what is signed with a certificate.
+        signed_at: the earliest verified time of signing.
+        log_index: of the log entry, as far as a signature covers it.
+    """
+
+    claims: Claims | None
+    key_id: str | None
+    signed_at: datetime
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedStatement(VerifiedSignature):
+    """That somebody signed ``payload`` as ``payload_type``.
+
+    Args:
+        payload_type: what is signed.
+        payload: its bytes.
+        unsigned_key_id: what the envelope calls the key, which no signature covers; empty where it says nothing.
     """
 
     payload_type: str
     payload: bytes
-    claims: Claims
+    unsigned_key_id: str
 
 
 class Verifier:
@@ -69,170 +101,123 @@ class Verifier:
 
     Args:
         trust_root: what is believed; decoded when the first bundle is verified.
+        now: the present; what was signed after it is refused.
     """
 
-    def __init__(self, trust_root: TrustRoot) -> None:
+    def __init__(self, trust_root: TrustRoot, *, now: datetime) -> None:
         self.trust_root = trust_root
-        self._library: LibraryVerifier | None = None
+        self.now = now
+        self._authorities: Once[None, Authorities] = Once()
+        self._library: Once[None, LibraryVerifier] = Once()
 
-    def verify_dsse(self, bundle: bytes | JsonObject) -> VerifiedStatement:
+    def verify_dsse(
+        self, bundle: bytes | JsonObject, *, keys: Mapping[str, PublicKeyWithWindow] | None = None
+    ) -> VerifiedStatement:
         """Verify a Sigstore bundle that holds a DSSE envelope.
 
         Args:
             bundle: a bundle of version 0.1 to 0.3 as JSON bytes, or the parsed object.
-
-        Returns:
-            The signed payload and the certificate's claims.
+            keys: those that may sign without a certificate, by the name that bundles give them.
 
         Raises:
-            EvidenceInvalid: the bundle does not hold, or its form is not supported.
+            UnknownKey: it is signed with a bare key that is none of ``keys``.
+            EvidenceInvalid: it does not hold, or its form is known to no verifier (``UNSUPPORTED``).
             ConfigInvalid: the trust root cannot be decoded.
         """
-        library = self._library_verifier()
-        with _evidence_boundary(EvidenceCode.MALFORMED):
-            document = _parse_bundle(bundle)
-            _verify_form(document)
-            parsed = _library_bundle(document)
-        with _evidence_boundary(EvidenceCode.SIGNATURE):
-            payload_type, payload = library.verify_dsse(parsed, _IdentityIsJudgedByPolicy())
-        with _evidence_boundary(EvidenceCode.CERTIFICATE):
-            claims = _claims_of_verified(parsed)
-        return VerifiedStatement(payload_type=payload_type, payload=payload, claims=claims)
+        authorities = self._authorities.get(None, self._decode_authorities)
+        parsed = _parse(bundle)
+        envelope = parsed.content
+        if not isinstance(envelope, DsseEnvelope):
+            raise EvidenceInvalid(EvidenceCode.STATEMENT_SUBJECT, "it signs a message and holds no statement")
+        window = None if parsed.key_hint is None else _find_key(parsed.key_hint, keys or {})
+        proven = self._verify(bundle, parsed, authorities, None if window is None else _load_key(window), None)
+        if window is not None and not window.signs_at(proven.signed_at):
+            reason = (
+                f"it was signed on {proven.signed_at.date()}, when its key {str(parsed.key_hint)[:80]!a} did not sign"
+            )
+            raise EvidenceInvalid(EvidenceCode.SIGNATURE, reason)
+        return VerifiedStatement(
+            claims=proven.claims,
+            key_id=parsed.key_hint,
+            signed_at=proven.signed_at,
+            log_index=proven.log_index,
+            payload_type=envelope.payload_type,
+            payload=envelope.payload,
+            unsigned_key_id=envelope.key_id,
+        )
 
-    def _library_verifier(self) -> LibraryVerifier:
-        if self._library is None:
-            with IMPORT_LOCK:
-                if self._library is None:
-                    self._library = _create_library_verifier(self.trust_root)
-        return self._library
+    def verify_artifact(
+        self, bundle: bytes | JsonObject, artifact: Artifact, *, key: PublicKey | None = None
+    ) -> VerifiedSignature:
+        """Verify a Sigstore bundle that signs an artifact itself.
+
+        Args:
+            bundle: as above.
+            artifact: what must be signed.
+            key: with which a bundle without a certificate must be signed.
+
+        Raises:
+            EvidenceInvalid: it does not hold, or its form is known to no verifier (``UNSUPPORTED``).
+            ConfigInvalid: the trust root cannot be decoded.
+        """
+        authorities = self._authorities.get(None, self._decode_authorities)
+        parsed = _parse(bundle)
+        if isinstance(parsed.content, DsseEnvelope):
+            raise EvidenceInvalid(EvidenceCode.STATEMENT_SUBJECT, "it holds a statement and signs no artifact itself")
+        proven = self._verify(bundle, parsed, authorities, key, artifact)
+        return VerifiedSignature(
+            claims=proven.claims, key_id=parsed.key_hint, signed_at=proven.signed_at, log_index=proven.log_index
+        )
+
+    def _verify(
+        self,
+        document: bytes | JsonObject,
+        bundle: Bundle,
+        authorities: Authorities,
+        key: PublicKey | None,
+        artifact: Artifact | None,
+    ) -> Proven:
+        from guard.sigstore.library import is_supported, verify_again
+        from guard.sigstore.own import verify_bundle
+
+        proven = verify_bundle(bundle, authorities, now=self.now, key=key, artifact=artifact)
+        if is_supported(bundle):
+            verify_again(self._library.get(None, self._create_library), document, artifact)
+        return proven
+
+    def _decode_authorities(self) -> Authorities:
+        with IMPORT_LOCK:
+            from guard.sigstore import library, own  # noqa: F401  what is imported once is not imported by threads
+            from guard.sigstore.authorities import decode_authorities
+        return decode_authorities(self.trust_root)
+
+    def _create_library(self) -> LibraryVerifier:
+        with IMPORT_LOCK:
+            from guard.sigstore.library import create_verifier
+
+            return create_verifier(self.trust_root)
 
 
-class _IdentityIsJudgedByPolicy:
-    """Accepts every certificate: guard's own policy judges the claims after the cryptography held."""
-
-    def verify(self, cert: Certificate) -> None:
-        """Accept; the library's other checks of the certificate are not affected."""
-
-
-def _create_library_verifier(trust_root: TrustRoot) -> LibraryVerifier:
+def _parse(bundle: bytes | JsonObject) -> Bundle:
     try:
-        from sigstore.verify import Verifier as LibraryVerifier
+        return parse_bundle(bundle)
+    except MalformedInput as error:
+        raise EvidenceInvalid(EvidenceCode.MALFORMED, error.message) from error
 
-        # Refusals reach the user as evidence; the library's own lines would stand between a wrapped tool's output.
-        logging.getLogger("sigstore").setLevel(logging.CRITICAL + 1)
-        root = _decode_trust_root(trust_root)
-        root.get_timestamp_authorities()  # else a broken authority would surface as somebody's bad evidence
-        return LibraryVerifier(trusted_root=root)
+
+def _find_key(key_id: str, keys: Mapping[str, PublicKeyWithWindow]) -> PublicKeyWithWindow:
+    key = keys.get(key_id)
+    if key is None:
+        raise UnknownKey(key_id)
+    return key
+
+
+def _load_key(key: PublicKeyWithWindow) -> PublicKey:
+    with IMPORT_LOCK:
+        from guard.sigstore.keys import load_public_key
+    try:
+        return load_public_key(key.spki)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        raise ConfigInvalid(f"trust root {trust_root.source} cannot be used: {_one_line(error)}") from error
-
-
-def _decode_trust_root(trust_root: TrustRoot) -> TrustedRoot:
-    """Decode through a client trust configuration: the library reads a bare trust root from a file only."""
-    from sigstore.models import ClientTrustConfig
-
-    configuration = {
-        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
-        "trustedRoot": json.loads(trust_root.data),
-        "signingConfig": {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"},
-    }
-    return ClientTrustConfig.from_json(json.dumps(configuration)).trusted_root
-
-
-def _parse_bundle(bundle: bytes | JsonObject) -> JsonObject:
-    if isinstance(bundle, Mapping):
-        return bundle
-    if len(bundle) > PROVENANCE_MAX_BYTES:
-        raise MalformedInput(f"the bundle is larger than {PROVENANCE_MAX_BYTES} bytes")
-    return parse_json_object(bundle, what="the bundle")
-
-
-def _verify_form(bundle: JsonObject) -> None:
-    """Refuse what the library cannot judge, and any number of log entries but one.
-
-    The library's own test for one entry stands behind this; a second entry that nobody looks at is how a document would
-    say different things to different readers.
-    """
-    material = object_member(bundle, "verificationMaterial")
-    if material.get("publicKey") is not None:
-        raise _unsupported("it is signed with a bare key, not with a certificate")
-    if bundle.get("dsseEnvelope") is None and bundle.get("messageSignature") is not None:
-        raise _unsupported("it signs a message and holds no statement")
-    entries = objects_member(material, "tlogEntries")
-    if len(entries) != 1:
-        raise EvidenceInvalid(EvidenceCode.LOG_ENTRY, f"there are {len(entries)} transparency log entries, not one")
-    version = object_member(entries[0], "kindVersion")
-    kind = (version.get("kind"), version.get("version"))
-    if kind not in _SUPPORTED_ENTRIES:
-        raise _unsupported(f"its transparency log entry is of the kind {str(kind[0])[:40]!a}/{str(kind[1])[:20]!a}")
-    proof = entries[0].get("inclusionProof")
-    if proof is None or (isinstance(proof, Mapping) and proof.get("checkpoint") is None):
-        raise _unsupported("its transparency log entry has no inclusion proof with a checkpoint")
-
-
-def _library_bundle(document: JsonObject) -> Bundle:
-    from sigstore.models import Bundle
-
-    return Bundle.from_json(json.dumps(document))
-
-
-def _claims_of_verified(bundle: Bundle) -> Claims:
-    from guard.sigstore.certificate import claims_from_certificate
-
-    signed_at, log_index = _read_log_facts(bundle)
-    return claims_from_certificate(bundle.signing_certificate, signed_at=signed_at, log_index=log_index)
-
-
-def _read_log_facts(bundle: Bundle) -> tuple[datetime | None, int | None]:
-    """Return time of signing and log index, each only as far as a signature covers it.
-
-    Read from the library's own rendering of what it verified. The signed entry timestamp of Rekor v1 covers integrated
-    time and index. Without it (Rekor v2) the index is that of the inclusion proof, and the time that of a timestamp
-    authority: of one timestamp only, since the library skips timestamps it cannot verify without saying which.
-    """
-    entry = json.loads(bundle.to_json())["verificationMaterial"]["tlogEntries"][0]
-    integrated_seconds = int(entry.get("integratedTime", "0"))
-    if entry.get("inclusionPromise") and integrated_seconds:
-        return datetime.fromtimestamp(integrated_seconds, tz=timezone.utc), int(entry["logIndex"])
-    data = bundle.verification_material.timestamp_verification_data
-    stamps = data.rfc3161_timestamps if data else []
-    signed_at = stamps[0].tst_info.gen_time if len(stamps) == 1 else None
-    return signed_at, int(entry["inclusionProof"]["logIndex"])
-
-
-@contextmanager
-def _evidence_boundary(default: EvidenceCode) -> Iterator[None]:
-    """Turn everything that is raised while evidence is judged into :class:`EvidenceInvalid`.
-
-    The libraries raise more than they document, and Rust code below them panics with exceptions that are no
-    ``Exception``.
-    """
-    try:
-        yield
-    except MalformedInput as error:
-        raise EvidenceInvalid(EvidenceCode.MALFORMED, error.message) from error
-    except (GuardError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:
-        raise EvidenceInvalid(_code_of(error, default), f"verification failed: {_one_line(error)}") from error
-
-
-def _code_of(error: BaseException, default: EvidenceCode) -> EvidenceCode:
-    from sigstore.errors import Error
-
-    if not isinstance(error, Error):
-        return default
-    message = str(error).lower()
-    return next((code for part, code in _CODES_BY_MESSAGE if part in message), default)
-
-
-def _one_line(error: BaseException) -> str:
-    """Return the error's text as one short line that no document can use to write to a terminal."""
-    text = " ".join(str(error).split())[:200] or type(error).__name__
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _unsupported(reason: str) -> EvidenceInvalid:
-    return EvidenceInvalid(EvidenceCode.UNSUPPORTED, f"this form of bundle is not supported: {reason}")
+        raise EvidenceInvalid(EvidenceCode.SIGNATURE, "its key is of no kind that Sigstore signs with") from error

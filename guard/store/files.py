@@ -84,7 +84,7 @@ class FileStore:
             stream.flush()
             measured = measure(temporary, algorithms=algorithms | {named_by})
             path = self._path(measured.digest(named_by))
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
         return replace(measured, path=path)
 
@@ -93,8 +93,9 @@ class FileStore:
 
     @contextmanager
     def _new_file(self) -> Iterator[tuple[BinaryIO, Path]]:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         incoming = self._root / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        incoming.mkdir(exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=incoming)
         temporary = Path(name)
         try:

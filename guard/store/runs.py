@@ -28,7 +28,7 @@ class Runs:
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._sweep()
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._root))
-        with _locked(folder):
+        with locked(folder):
             try:
                 yield folder
             finally:
@@ -37,12 +37,17 @@ class Runs:
     def _sweep(self) -> None:
         """Remove the folders of commands that no longer run: nobody holds their lock."""
         for folder in self._root.glob("run-*"):
-            with contextlib.suppress(OSError), _locked(folder):
+            with contextlib.suppress(OSError), locked(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which ends with the process.
+
+    Raises:
+        OSError: somebody else holds it.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
-import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from guard import limits
 from guard.errors import MalformedInput, malformed_input_boundary
 from guard.model import Digest
+from guard.store.tar import Member, Stream, read_members
 
 # npm runs these when a dependency is installed (npm's documentation, "scripts", "Life Cycle Operation Order").
 INSTALL_SCRIPTS = frozenset({"preinstall", "install", "postinstall"})
 # Of an installed package npm builds this with node-gyp when it has no install script of its own.
 _IMPLICIT_BUILD = "binding.gyp"
 _MANIFEST = "package.json"
-_FORMAT = 1  # of the remembered facts; raised when reading changes
+_TELLING = frozenset({_MANIFEST, _IMPLICIT_BUILD})
+_GZIP = b"\x1f\x8b"
+_FORMAT = 2  # of the remembered facts; raised when reading changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +45,8 @@ class PackageManifest:
 def load_package_manifest(path: Path, *, filename: str) -> PackageManifest:
     """Read the package.json of a tarball, and those of the packages bundled in it.
 
-    npm strips the first folder of every member, whatever it is called (pacote, ``lib/fetcher.js``), so two members may
-    claim the same place and the last one wins. Here that is an error.
+    npm strips the first folder of every member, whatever it is called, and a file system may not tell capitals from
+    small letters, so two members may claim the same place and the last one wins. Here that is an error.
 
     Args:
         path: the tarball's bytes on disk.
@@ -51,22 +56,18 @@ def load_package_manifest(path: Path, *, filename: str) -> PackageManifest:
         MalformedInput: it cannot be read as a tarball, or does not have exactly one package.json with name and version.
     """
     what = f"package {filename}"
-    with malformed_input_boundary(what), tarfile.open(path, "r:*") as archive:
-        manifests: dict[str, list[bytes]] = {}
-        names: set[str] = set()
-        for count, member in enumerate(archive):
-            if count > limits.TARBALL_MEMBERS_MAX_COUNT:
-                raise MalformedInput(f"{what} has more than {limits.TARBALL_MEMBERS_MAX_COUNT} members")
-            place = _place_of(member.name)
-            names.add(place)
-            if member.isfile() and PurePosixPath(place).name == _MANIFEST and _is_package_folder(place):
-                manifests.setdefault(place, []).append(_read(archive, member, what))
-        own = manifests.get(_MANIFEST, [])
-        if len(own) != 1:
-            raise MalformedInput(f"{what} holds {len(own)} package.json files, not one")
-        stated = _parse_manifest(own[0], what)
-        bundled = (_parse_manifest(data, what) for each in manifests.values() for data in each)
-        runs_code = any(_has_install_script(each) for each in bundled) or any(map(_is_implicit_build, names))
+    with malformed_input_boundary(what), _opened(path) as stream:
+        stated: dict[str, object] | None = None
+        runs_code = False
+        for folder, member in _telling_members(stream, what):
+            if PurePosixPath(member.place).name.casefold() == _IMPLICIT_BUILD:
+                runs_code = True
+                continue
+            manifest = _read_manifest(member, what)
+            runs_code = runs_code or _has_install_script(manifest)
+            stated = stated if folder else manifest
+        if stated is None:
+            raise MalformedInput(f"{what} holds no package.json")
         return PackageManifest(
             name=_text(stated, "name", what), version=_text(stated, "version", what), has_install_script=runs_code
         )
@@ -94,7 +95,8 @@ class TarballFacts:
         """Remember; a disk that cannot be written to costs the memory and nothing else."""
         path = self._path(sha512)
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.parent.mkdir(exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=path.parent)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 json.dump({"format": _FORMAT, "manifest": asdict(manifest)}, stream)
@@ -104,43 +106,65 @@ class TarballFacts:
         return self._root / sha512.hex[:2] / sha512.hex
 
 
-def _place_of(name: str) -> str:
-    """Return where npm puts a member, below the package's folder."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    return "/".join(parts[1:])
+class _Bounded:
+    """A stream that may not yield more than a package can hold."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._left = limits.TARBALL_UNPACKED_MAX_BYTES
+
+    def read(self, count: int, /) -> bytes:
+        data = self._stream.read(count)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"it unpacks to more than {limits.TARBALL_UNPACKED_MAX_BYTES} bytes")
+        return data
 
 
-def _is_package_folder(place: str) -> bool:
-    """Whether a package.json at this place is one that npm installs by: the package's own or a bundled one's."""
-    parts = place.split("/")[:-1]
+@contextmanager
+def _opened(path: Path) -> Iterator[_Bounded]:
+    """Open a tarball, compressed with gzip or not at all: what every npm unpacks."""
+    with path.open("rb") as file:
+        is_compressed = file.read(len(_GZIP)) == _GZIP  # as npm tells
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) if is_compressed else nullcontext(file) as stream:
+            yield _Bounded(stream)
+
+
+def _telling_members(stream: Stream, what: str) -> Iterator[tuple[str, Member]]:
+    """Yield the files that npm installs packages by, each with the folder of the package."""
+    seen: set[str] = set()
+    for count, member in enumerate(read_members(stream)):
+        if count >= limits.TARBALL_MEMBERS_MAX_COUNT:
+            raise MalformedInput(f"{what} has more than {limits.TARBALL_MEMBERS_MAX_COUNT} members")
+        place = member.place.casefold()
+        folder, _, name = place.rpartition("/")
+        if name not in _TELLING or not member.is_file or not _is_package_folder(folder):
+            continue
+        if place in seen:
+            raise MalformedInput(f"{what} holds more than one {place}")
+        seen.add(place)
+        yield folder, member
+
+
+def _is_package_folder(folder: str) -> bool:
+    """Whether npm installs by the package.json in this folder: the package's own or that of a bundled one."""
+    parts = folder.split("/") if folder else []
     while parts:
-        if parts[0] != "node_modules":
-            return False
         taken = 3 if len(parts) > 1 and parts[1].startswith("@") else 2
-        if len(parts) < taken:
+        if parts[0] != "node_modules" or len(parts) < taken:
             return False
         parts = parts[taken:]
     return True
 
 
-def _is_implicit_build(place: str) -> bool:
-    folder, _, name = place.rpartition("/")
-    return name == _IMPLICIT_BUILD and _is_package_folder(f"{folder}/{_MANIFEST}" if folder else _MANIFEST)
-
-
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, what: str) -> bytes:
-    stream = archive.extractfile(member)
-    data = b"" if stream is None else stream.read(limits.METADATA_MAX_BYTES + 1)
-    if len(data) > limits.METADATA_MAX_BYTES:
-        raise MalformedInput(f"{what}: package.json is larger than {limits.METADATA_MAX_BYTES} bytes")
-    return data
-
-
-def _parse_manifest(data: bytes, what: str) -> dict[str, object]:
-    # npm takes a byte order mark off (json-parse-even-better-errors).
-    document = json.loads(data.decode("utf-8-sig"))
+def _read_manifest(member: Member, what: str) -> dict[str, object]:
+    if member.content.size_bytes > limits.METADATA_MAX_BYTES:
+        raise MalformedInput(f"{what}: {member.place} is larger than {limits.METADATA_MAX_BYTES} bytes")
+    # Node reads what is not UTF-8, too; npm takes a byte order mark off (json-parse-even-better-errors).
+    document = json.loads(member.content.read().decode("utf-8", "replace").removeprefix("\ufeff"))
     if not isinstance(document, dict):
-        raise MalformedInput(f"{what}: package.json is no object")
+        raise MalformedInput(f"{what}: {member.place} is no object")
     return document
 
 

@@ -1,8 +1,8 @@
-"""What guard costs: the same command bare and guarded, in turns, against the configured index.
+"""What guard costs: the same command bare and guarded, in turns, against the configured registries.
 
-Every run gets a fresh virtual environment and, unless its case is a warm one, empty caches. The two sides take turns
-in going first, so that both see the same machine, disk and index; what is judged is the median over pairs. Nothing
-here is a test: figures of a shared machine decide nothing by themselves.
+Every run gets a fresh virtual environment or project and, unless its case is a warm one, empty caches. The two sides
+take turns in going first, so that both see the same machine, disk and index; what is judged is the median over pairs.
+Nothing here is a test: figures of a shared machine decide nothing by themselves.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tests.bench.environments import Bench, Cost, write_locked_requirements
 
 _SMALL = ("rich", "requests", "flask")
 _LARGE = ("jupyterlab",)
+_NPM_SMALL = ("semver",)  # a package without dependencies
+_NPM_LARGE = ("express", "eslint", "webpack", "webpack-cli", "html-webpack-plugin", "mocha")  # some 300 packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +47,48 @@ class Case:
 
     Args:
         name: for ``--case``.
-        arguments: what follows ``pip``; ``LOCKED`` stands for the hashed requirements file.
+        argv: as it is typed without guard; ``LOCKED`` stands for the hashed requirements file.
         target: the most that guard may cost.
         pairs: how many pairs of runs are worth their time.
-        is_warm: whether pip's and guard's caches are kept between runs.
-        is_typed_plainly: whether the guarded side types ``pip`` and meets the shim, instead of ``guard pip``.
+        is_warm: whether the tool's and guard's caches are kept between runs.
+        is_typed_plainly: whether the guarded side types the same and meets the shim, instead of ``guard pip``.
+        locks: dependencies of the npm project that it is run in, which has a lock; none for an empty project.
     """
 
     name: str
-    arguments: tuple[str, ...]
+    argv: tuple[str, ...]
     target: Target
     pairs: int
     is_warm: bool = False
     is_typed_plainly: bool = False
+    locks: tuple[str, ...] = ()
 
     @property
     def sides(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Both sides, with the first words of their command lines."""
-        return ("bare", ("pip",)), ("guarded", ("shim", "pip") if self.is_typed_plainly else ("guard", "pip"))
+        """Both sides, with the first word that stands before their command lines."""
+        return ("bare", ()), ("guarded", ("shim",) if self.is_typed_plainly else ("guard",))
 
 
-_INSTALL = ("install", "--quiet")
+_PIP = ("pip", "install", "--quiet")
+_NPM = ("npm", "install", "--no-audit", "--no-fund")
+_CI = ("npm", "ci", "--no-audit", "--no-fund")
 _CASES = (
-    Case("version", ("--version",), Target(added_seconds=0.08), pairs=15),
-    Case("shim", ("--version",), Target(added_seconds=0.025), pairs=31, is_typed_plainly=True),
-    Case("small", (*_INSTALL, *_SMALL), Target(added_seconds=0.9), pairs=5),
-    Case("small-warm", (*_INSTALL, *_SMALL), Target(added_seconds=0.9), pairs=5, is_warm=True),
-    Case("locked", (*_INSTALL, "-r", "LOCKED"), Target(ratio=1.10), pairs=3),
-    Case("locked-warm", (*_INSTALL, "-r", "LOCKED"), Target(ratio=1.10), pairs=3, is_warm=True),
-    Case("large", (*_INSTALL, *_LARGE), Target(ratio=1.30), pairs=3),
-    Case("large-warm", (*_INSTALL, *_LARGE), Target(ratio=1.30), pairs=3, is_warm=True),
+    Case("version", ("pip", "--version"), Target(added_seconds=0.08), pairs=15),
+    Case("shim", ("pip", "--version"), Target(added_seconds=0.025), pairs=31, is_typed_plainly=True),
+    Case("small", (*_PIP, *_SMALL), Target(added_seconds=0.9), pairs=5),
+    Case("small-warm", (*_PIP, *_SMALL), Target(added_seconds=0.9), pairs=5, is_warm=True),
+    Case("locked", (*_PIP, "-r", "LOCKED"), Target(ratio=1.10), pairs=3),
+    Case("locked-warm", (*_PIP, "-r", "LOCKED"), Target(ratio=1.10), pairs=3, is_warm=True),
+    Case("large", (*_PIP, *_LARGE), Target(ratio=1.30), pairs=3),
+    Case("large-warm", (*_PIP, *_LARGE), Target(ratio=1.30), pairs=3, is_warm=True),
+    Case("npm-version", ("npm", "--version"), Target(added_seconds=0.08), pairs=15),
+    Case("npm-shim", ("npm", "--version"), Target(added_seconds=0.025), pairs=31, is_typed_plainly=True),
+    Case("npm-small", (*_NPM, *_NPM_SMALL), Target(ratio=1.30), pairs=7),
+    Case("npm-small-warm", (*_NPM, *_NPM_SMALL), Target(ratio=1.30), pairs=7, is_warm=True),
+    Case("npm-large", (*_NPM, *_NPM_LARGE), Target(ratio=1.30), pairs=3),
+    Case("npm-large-warm", (*_NPM, *_NPM_LARGE), Target(ratio=1.30), pairs=3, is_warm=True),
+    Case("npm-ci", _CI, Target(ratio=1.10), pairs=5, locks=_NPM_LARGE),
+    Case("npm-ci-warm", _CI, Target(ratio=1.15), pairs=5, is_warm=True, locks=_NPM_LARGE),
 )
 
 
@@ -86,7 +100,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, help="pairs of runs for each case, instead of the case's own number")
     options = parser.parse_args()
     chosen = [case for case in _CASES if options.case is None or case.name in options.case]
-    print(f"{'case':<12}{'':<9}{'wall':>8}{'CPU':>9}   guarded / bare   added     target", flush=True)
+    print(f"{'case':<15}{'':<9}{'wall':>8}{'CPU':>9}   guarded / bare   added     target", flush=True)
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
         bench = Bench(Path(folder))
         for case in chosen:
@@ -96,16 +110,20 @@ def main() -> int:
 
 
 def _measure(bench: Bench, case: Case, count: int) -> Iterator[tuple[Cost, Cost]]:
-    arguments = tuple(_locked(bench) if word == "LOCKED" else word for word in case.arguments)
+    argv = tuple(_locked(bench) if word == "LOCKED" else word for word in case.argv)
+    project = None
+    if argv[0] == "npm":
+        project = bench.make_project("locked" if case.locks else "empty", case.locks)
     if case.is_warm:
         for side, words in case.sides:
-            bench.run((*words, *arguments), keep_home=side)
+            bench.run((*words, *argv), keep_home=side, project=project)
     for number in range(count):
         if sys.stderr.isatty():
             print(f"{case.name}: pair {number + 1} of {count}", end="\r", file=sys.stderr, flush=True)
         turns = case.sides if number % 2 == 0 else case.sides[::-1]
         costs = {
-            side: bench.run((*words, *arguments), keep_home=side if case.is_warm else None) for side, words in turns
+            side: bench.run((*words, *argv), keep_home=side if case.is_warm else None, project=project)
+            for side, words in turns
         }
         bare, guarded = costs["bare"], costs["guarded"]
         if bare.installed != guarded.installed:
@@ -128,9 +146,9 @@ def _print_rows(case: Case, bare: list[Cost], guarded: list[Cost]) -> None:
     wall_guarded = statistics.median(item.wall_seconds for item in guarded)
     cpu_guarded = statistics.median(item.cpu_seconds for item in guarded)
     verdict = "met" if case.target.is_met(ratio, added) else "MISSED"
-    print(f"{case.name:<12}{'bare':<9}{wall:>7.2f}s{cpu:>8.2f}s", flush=True)
+    print(f"{case.name:<15}{'bare':<9}{wall:>7.2f}s{cpu:>8.2f}s", flush=True)
     print(
-        f"{'':<12}{'guarded':<9}{wall_guarded:>7.2f}s{cpu_guarded:>8.2f}s"
+        f"{'':<15}{'guarded':<9}{wall_guarded:>7.2f}s{cpu_guarded:>8.2f}s"
         f"{ratio:>10.2f} x   {added:>+9.3f} s   {case.target}: {verdict}",
         flush=True,
     )

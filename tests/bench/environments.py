@@ -1,4 +1,4 @@
-"""Fresh environments to measure in, made cheaply, and the cost of one command."""
+"""Fresh environments and projects to measure in, made cheaply, and the cost of one command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ from guard_shims.script import render_shims
 _PIP = "26.3"
 _GUARD = Path(sys.executable).with_name("guard")
 # What belongs to this process's own environment, or would let caches survive an empty home.
-_OWN_VARIABLES = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+_OWN_VARIABLES = (
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "npm_config_cache",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Cost:
     Args:
         wall_seconds: from start to end.
         cpu_seconds: user and system time of the process and everything that it waited for.
-        installed: the distributions in the environment.
+        installed: the distributions in the environment, and the packages in the project.
     """
 
     wall_seconds: float
@@ -43,8 +51,9 @@ class Cost:
 class Bench:
     """Runs commands in fresh environments.
 
-    The index is the one this machine is configured for: the caller's variables and the system-wide configuration hold
-    for both sides; the home folder, and with it the user's configuration and caches, is an empty one.
+    The registries are those this machine is configured for: the caller's variables, the system-wide configuration and
+    the user's .npmrc hold for both sides; the home folder, and with it every other configuration and all caches, is an
+    empty one.
 
     Args:
         folder: an empty folder for everything.
@@ -56,34 +65,64 @@ class Bench:
         _make_template(self._template, _download_pip(folder))
         self._shims = folder / "shims"
         _write_shims(self._shims)
+        asked = subprocess.run(["node", "--print", "process.execPath"], check=True, capture_output=True, text=True)
+        self._node_folder = Path(asked.stdout.strip()).parent
 
-    def run(self, argv: Sequence[str], *, keep_home: str | None = None) -> Cost:
+    def run(self, argv: Sequence[str], *, keep_home: str | None = None, project: Path | None = None) -> Cost:
         """Run ``pip …``, ``guard pip …``, or ``shim pip …``: the plain word behind shims, in a fresh environment.
 
         Args:
-            argv: the command line.
+            argv: the command line; the same for ``npm``.
             keep_home: name of a home folder that stays from run to run; a fresh one without.
+            project: folder whose copy it is run in; an empty one without.
         """
         root = Path(tempfile.mkdtemp(dir=self.folder))
         home = self.folder / f"home-{keep_home}" if keep_home else root / "home"
         home.mkdir(exist_ok=True)
-        environment = self._new_environment(root / "env")
-        environ = _environ(environment, home)
+        copy = root / "project"
+        shutil.copytree(project, copy) if project else copy.mkdir()
+        environ = self._environ(self._new_environment(root / "env"), home)
         if argv[0] == "shim":
             argv = argv[1:]
             environ["PATH"] = f"{self._shims}{os.pathsep}{environ['PATH']}"
         try:
-            wall, cpu = _measure(argv, environ, cwd=home)
-            dist_infos = environment.glob("lib/python*/site-packages/*.dist-info")
-            return Cost(wall, cpu, frozenset(path.name for path in dist_infos))
+            wall, cpu = _measure(argv, environ, cwd=copy)
+            return Cost(wall, cpu, _find_installed(root))
         finally:
             shutil.rmtree(root)
 
     def output_of(self, argv: Sequence[str]) -> bytes:
         """Return what ``pip …`` prints in a fresh environment."""
         root = Path(tempfile.mkdtemp(dir=self.folder))
-        environment = self._new_environment(root / "env")
-        return subprocess.run(argv, env=_environ(environment, root), check=True, capture_output=True).stdout
+        environ = self._environ(self._new_environment(root / "env"), root)
+        return subprocess.run(argv, cwd=root, env=environ, check=True, capture_output=True).stdout
+
+    def make_project(self, name: str, dependencies: Sequence[str]) -> Path:
+        """Return a folder with a package.json and, where there are dependencies, the lock that npm makes of them."""
+        folder = self.folder / name
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "package.json").write_text('{"name": "bench", "version": "1.0.0"}\n')
+            if dependencies:
+                command = ["npm", "install", "--package-lock-only", "--no-audit", *dependencies]
+                environ = self._environ(self._template, folder)
+                subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)
+                shutil.rmtree(folder / ".npm")
+        return folder
+
+    def _environ(self, environment: Path, home: Path) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
+        folders = (environment / "bin", self._node_folder, "/usr/local/bin", "/usr/bin", "/bin")
+        own = {
+            "PATH": os.pathsep.join(map(str, folders)),
+            "HOME": str(home),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "npm_config_update_notifier": "false",
+            # A lock with the address of each tarball, as nearly all are.
+            "npm_config_omit_lockfile_registry_resolved": "false",
+        }
+        npmrc = Path.home() / ".npmrc"
+        return kept | own | ({"npm_config_userconfig": str(npmrc)} if npmrc.exists() else {})
 
     def _new_environment(self, path: Path) -> Path:
         shutil.copytree(self._template, path, symlinks=True)
@@ -129,10 +168,12 @@ def _write_shims(folder: Path) -> None:
         path.chmod(0o755)
 
 
-def _environ(environment: Path, home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
-    path = os.pathsep.join([str(environment / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
-    return kept | {"PATH": path, "HOME": str(home), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+def _find_installed(root: Path) -> frozenset[str]:
+    dist_infos = root.glob("env/lib/python*/site-packages/*.dist-info")
+    tree = root / "project" / "node_modules" / ".package-lock.json"
+    packages = json.loads(tree.read_bytes())["packages"] if tree.exists() else {}
+    places = (f"{place}@{package['version']}" for place, package in packages.items())
+    return frozenset([*(path.name for path in dist_infos), *places])
 
 
 def _measure(argv: Sequence[str], environ: dict[str, str], *, cwd: Path) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import pytest
 
-from tests.e2e.npm_environment import NEWEST_NPM, NpmEnvironment, NpmTools, make_npm
+from tests.e2e.npm_environment import NEWEST_NPM, OLDEST_NPM, NpmEnvironment, NpmTools, make_npm
 from tests.e2e.surroundings import GUARD, Result, Surroundings
 from tests.sim.world import World
 
@@ -156,5 +156,15 @@ def make_npm_environment(tmp_path: Path, npm_tools: NpmTools) -> Callable[..., N
 def npm_target(make_npm_environment: Callable[..., NpmEnvironment], world: World) -> NpmEnvironment:
     """A fresh environment with the newest npm, using the simulated registry and trusting its Sigstore."""
     environment = make_npm_environment(registry=world.npm.url)
+    environment.trust_root = world.trusted_root_path
+    return environment
+
+
+@pytest.fixture(params=[NEWEST_NPM, OLDEST_NPM])
+def either_npm(
+    request: pytest.FixtureRequest, make_npm_environment: Callable[..., NpmEnvironment], world: World
+) -> NpmEnvironment:
+    """The same with the newest npm, and with the oldest."""
+    environment = make_npm_environment(npm_version=request.param, registry=world.npm.url)
     environment.trust_root = world.trusted_root_path
     return environment

@@ -10,9 +10,11 @@ from tests.sim.documents import JsonObject
 from tests.sim.npm import NpmSimulator
 from tests.sim.world import PublishedNpm
 
+_PLACES = (".", "node_modules/")
+
 
 def entry_of(published: PublishedNpm, registry: NpmSimulator, **changes: object) -> JsonObject:
-    """Return what npm writes into a lock for a release.
+    """Return what npm writes into a lock for a release that has install scripts: it looks for them in no other.
 
     Args:
         published: the release.
@@ -24,6 +26,7 @@ def entry_of(published: PublishedNpm, registry: NpmSimulator, **changes: object)
         "version": published.version,
         "resolved": f"{registry.base_url}/{published.name}/-/{file}",
         "integrity": published.integrity,
+        "hasInstallScript": True,
     }
     return {member: value for member, value in (honest | changes).items() if value is not None}
 
@@ -43,7 +46,7 @@ def write_locked(
         dependencies: of the project; without them, the version of every entry at the top.
         manifest: more members of package.json.
     """
-    top = {name: str(entry["version"]) for name, entry in entries.items() if "node_modules/" not in name}
+    top = {name: str(entry.get("version")) for name, entry in entries.items() if not name.startswith(_PLACES)}
     asked = top if dependencies is None else dict(dependencies)
     target.manifest(dependencies=asked, **manifest)
     own = json.loads((target.project / "package.json").read_text())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.conftest import Environment, Result
 from tests.e2e.npm_environment import NpmEnvironment
 from tests.e2e.surroundings import Surroundings
+from tests.sim.npm_packages import make_tarball
+
+INSTALL_HOOKS = ("preinstall", "install", "postinstall")
 
 _VERDICTS = {10: "block", 11: "undecided"}
 _LAST_WORDS = {10: "guard: blocked", 11: "guard: undecided"}
@@ -102,6 +106,18 @@ def npm_refused(
 def canary_of(target: NpmEnvironment) -> Path:
     """Return the file that hostile scripts of a test write to."""
     return target.root / "canary"
+
+
+def singing(target: NpmEnvironment, name: str, version: str = "1.0.0", **package: Any) -> bytes:
+    """Return an npm package of which every install script sings; see :func:`tests.sim.npm_packages.make_tarball`."""
+    return make_tarball(name, version, canary=canary_of(target), hooks=INSTALL_HOOKS, **package)
+
+
+def policy_file(target: NpmEnvironment, text: str) -> tuple[str, str]:
+    """Write a policy and return the options that name it."""
+    path = target.root / "ci-guard.toml"
+    path.write_text(f"version = 1\n{text}")
+    return "--policy", str(path)
 
 
 def npm_snapshot(target: NpmEnvironment) -> dict[str, str]:

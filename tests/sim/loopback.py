@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.wsgi import Server
 
 if TYPE_CHECKING:
@@ -75,8 +77,14 @@ def dropped() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, "ended by the simulator")
 
 
+class _Connection(HTTPConnection):
+    RequestHandlerClass = functools.partial(HTTPRequest, proxy_mode=True)
+
+
 class Loopback:
     """One server on 127.0.0.1 and a port that the system chooses; the port is open from the start.
+
+    It may be used as a proxy: a request for the address of another host is answered as one for that path here.
 
     Args:
         application: what it serves.
@@ -86,6 +94,7 @@ class Loopback:
         self._server = Server(
             ("127.0.0.1", 0), application, numthreads=8, request_queue_size=128, timeout=60, shutdown_timeout=0
         )
+        self._server.ConnectionClass = _Connection
         self._server.expiration_interval = 0.05  # seconds; how long stopping waits for the loop that accepts
         self._server.prepare()
         self._thread = threading.Thread(target=self._server.serve, name="sim-pypi", daemon=True)

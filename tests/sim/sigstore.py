@@ -15,14 +15,23 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TypeAlias
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from typing_extensions import assert_never
 
-from tests.sim.authority import LEAF_LIFETIME, CertificateAuthority, Leaf, TransparencyLog, public_der
-from tests.sim.documents import JsonObject, base64_text, canonical_json, compact_json
+from tests.sim.authority import (
+    LEAF_LIFETIME,
+    SIGNER,
+    CertificateAuthority,
+    Leaf,
+    PrivateKey,
+    TransparencyLog,
+    new_key,
+    public_der,
+    sign,
+    type_of,
+)
+from tests.sim.documents import JsonObject, base64_text, compact_json
+from tests.sim.entries import Kind, Recorded, entry_body, envelope, pre_authentication
 from tests.sim.identity import Identity
 from tests.sim.log import Rekor
 
@@ -93,13 +102,18 @@ class KeyPair:
         hint: what bundles and envelopes call it.
     """
 
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     hint: str
 
     @property
     def pem(self) -> bytes:
         """The public key in PEM, as log entries carry it."""
         return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def der(self) -> bytes:
+        """The same in DER."""
+        return public_der(self.key)
 
 
 _Signer: TypeAlias = Leaf | KeyPair
@@ -113,8 +127,16 @@ class _Signed:
     entries: list[JsonObject]
 
     @property
-    def keyid(self) -> str:
-        return self.signer.hint if isinstance(self.signer, KeyPair) else ""
+    def recorded(self) -> Recorded:
+        return Recorded(
+            content=self.payload,
+            payload_type=_PAYLOAD_TYPE,
+            signature=self.signature,
+            verifier_pem=self.signer.pem,
+            verifier_der=self.signer.der,
+            key_type=type_of(self.signer.key),
+            keyid=self.signer.hint if isinstance(self.signer, KeyPair) else "",
+        )
 
 
 class MintingSigstore:
@@ -260,25 +282,18 @@ class MintingSigstore:
 
     def _issue(self, identity: Identity, at: datetime, defect: Defect | None = None) -> Leaf:
         authority = self._foreign_authority if defect is Defect.FOREIGN_CA else self._authority
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = authority.prepare(
-            identity,
-            key,
-            at,
-            legacy_issuer=_OTHER_ISSUER if defect is Defect.V1_V2_ISSUER_CONFLICT else identity.issuer,
-            usage=(
-                ExtendedKeyUsageOID.CLIENT_AUTH
-                if defect is Defect.WRONG_KEY_USAGE
-                else ExtendedKeyUsageOID.CODE_SIGNING
-            ),
+        key = new_key()
+        usage = (
+            ExtendedKeyUsageOID.CLIENT_AUTH if defect is Defect.WRONG_KEY_USAGE else ExtendedKeyUsageOID.CODE_SIGNING
         )
+        conflict = _OTHER_ISSUER if defect is Defect.V1_V2_ISSUER_CONFLICT else None
+        builder = authority.prepare(identity, key, at, replace(SIGNER, extended=(usage,), legacy_issuer=conflict))
         if defect is Defect.NO_SCT:
             return Leaf(key, authority.sign(builder))
         submitted = builder
         if defect is Defect.SCT_OF_OTHER_CERTIFICATE:
-            other_key = ec.generate_private_key(ec.SECP256R1())
-            submitted = authority.prepare(identity, other_key, at, identity.issuer, ExtendedKeyUsageOID.CODE_SIGNING)
-        forged = ec.generate_private_key(ec.SECP256R1()) if defect is Defect.FORGED_SCT else None
+            submitted = authority.prepare(identity, new_key(), at)
+        forged = new_key() if defect is Defect.FORGED_SCT else None
         sct = self._transparency_log.sct(authority.sign(submitted), authority.intermediate_key, at, forged)
         return Leaf(key, authority.sign(builder, sct))
 
@@ -296,7 +311,7 @@ class MintingSigstore:
             return self._sign(_OTHER_PAYLOAD, another(), another, at, None, entry_kind).entries
         outside = defect is Defect.INTEGRATED_TIME_OUTSIDE_CERTIFICATE
         integrated_at = at + (LEAF_LIFETIME if outside else timedelta()) + timedelta(seconds=1)
-        body = _entry_body(_recorded(signed, another, defect), entry_kind)
+        body = entry_body(Kind(entry_kind.value), _recorded(signed, another, defect).recorded)
         kind, version = entry_kind.value
         entry = self._rekor.append(kind, version, body, integrated_at)
         self._spoil_entry(entry, defect)
@@ -322,7 +337,7 @@ class MintingSigstore:
             proof["checkpoint"]["envelope"] = self._rekor.checkpoint(hashlib.sha256(b"another tree").digest())
 
 
-def _log_instance(url: str, key: ec.EllipticCurvePrivateKey, log_id: bytes, valid_for: JsonObject) -> JsonObject:
+def _log_instance(url: str, key: PrivateKey, log_id: bytes, valid_for: JsonObject) -> JsonObject:
     return {
         "baseUrl": url,
         "hashAlgorithm": "SHA2_256",
@@ -336,7 +351,7 @@ def _log_instance(url: str, key: ec.EllipticCurvePrivateKey, log_id: bytes, vali
 
 
 def _another_key(signer: KeyPair) -> KeyPair:
-    return replace(signer, key=ec.generate_private_key(ec.SECP256R1()))
+    return replace(signer, key=new_key())
 
 
 def _recorded(signed: _Signed, another: Callable[[], _Signer], defect: Defect | None) -> _Signed:
@@ -351,54 +366,15 @@ def _recorded(signed: _Signed, another: Callable[[], _Signer], defect: Defect | 
 
 
 def _sign_payload(signer: _Signer, payload: bytes) -> bytes:
-    # Pre-authentication encoding (DSSE protocol, "Signature Definition").
-    encoded = b"DSSEv1 %d %b %d %b" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
-    return signer.key.sign(encoded, ec.ECDSA(hashes.SHA256()))
+    return sign(signer.key, pre_authentication(_PAYLOAD_TYPE, payload))
 
 
 def _bundle(media_type: str, material: JsonObject, signed: _Signed) -> JsonObject:
     return {
         "mediaType": media_type,
         "verificationMaterial": material | {"tlogEntries": signed.entries},
-        "dsseEnvelope": _envelope(signed),
+        "dsseEnvelope": envelope(signed.recorded),
     }
-
-
-def _envelope(signed: _Signed) -> JsonObject:
-    return {
-        "payload": base64_text(signed.payload),
-        "payloadType": _PAYLOAD_TYPE,
-        "signatures": [{"sig": base64_text(signed.signature), "keyid": signed.keyid}],
-    }
-
-
-def _entry_body(recorded: _Signed, entry_kind: EntryKind) -> bytes:
-    envelope_hash = _sha256(compact_json(_envelope(recorded)))
-    payload_hash = _sha256(recorded.payload)
-    signature = base64_text(recorded.signature)
-    verifier = base64_text(recorded.signer.pem)
-    spec: JsonObject
-    match entry_kind:
-        case EntryKind.DSSE:
-            spec = {
-                "envelopeHash": envelope_hash,
-                "payloadHash": payload_hash,
-                "signatures": [{"signature": signature, "verifier": verifier}],
-            }
-        case EntryKind.INTOTO:
-            # The signature is encoded twice in this kind of entry, as in every recorded one.
-            keyid = {"keyid": recorded.keyid} if recorded.keyid else {}
-            signatures = [keyid | {"publicKey": verifier, "sig": base64_text(signature.encode())}]
-            envelope = {"payloadType": _PAYLOAD_TYPE, "signatures": signatures}
-            spec = {"content": {"envelope": envelope, "hash": envelope_hash, "payloadHash": payload_hash}}
-        case _:
-            assert_never(entry_kind)
-    kind, version = entry_kind.value
-    return canonical_json({"apiVersion": version, "kind": kind, "spec": spec})
-
-
-def _sha256(content: bytes) -> JsonObject:
-    return {"algorithm": "sha256", "value": hashlib.sha256(content).hexdigest()}
 
 
 def _flip_last_bit(content: bytes) -> bytes:

@@ -6,30 +6,46 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.attest.npm import verify_attestations
-from guard.errors import EvidenceCode
+from guard.attest.npm import RegistryKeys, verify_attestations
+from guard.attest.npm_signature import KeyUsage, RegistryKey
+from guard.errors import EvidenceCode, EvidenceInvalid
 from guard.limits import ATTESTATIONS_MAX_COUNT, PROVENANCE_MAX_BYTES
 from guard.model import Digest, Evidence, EvidenceKind, EvidenceState, UnavailableCause
 from guard.sigstore.trust_root import parse_trust_root
 from guard.sigstore.verify import Verifier
+from tests.sim.authority import new_key, public_der
 from tests.sim.identity import Identity
-from tests.sim.sigstore import BUNDLE_V0_2, Defect, EntryKind, MintingSigstore
+from tests.sim.npm_documents import provenance_statement
+from tests.sim.sigstore import BUNDLE_V0_2, Defect, EntryKind, KeyPair, MintingSigstore
 
-SIGSTORE = MintingSigstore()
-VERIFIER = Verifier(parse_trust_root(SIGSTORE.trusted_root_json(), source="simulated"))
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+SECOND = timedelta(seconds=1)
+SIGSTORE = MintingSigstore(NOW)
+VERIFIER = Verifier(parse_trust_root(SIGSTORE.trusted_root_json(), source="simulated"), now=NOW)
 IDENTITY = Identity.github()
+SIGNER = KeyPair(new_key(), "SHA256:the registry's")
+KEY = RegistryKey(keyid=SIGNER.hint, spki=public_der(SIGNER.key), expires=None)
+KEYS = RegistryKeys(known=(KEY,))
 NAME, VERSION, PURL = "@acme/widget", "1.0.0", "pkg:npm/%40acme/widget@1.0.0"
 TARBALL = b"the tarball"
 SHA512 = Digest("sha512", hashlib.sha512(TARBALL).hexdigest())
 SLSA_V1, SLSA_V02 = "https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2"
 PUBLISH = "https://github.com/npm/attestation/tree/main/specs/publish/v0.1"
-PUBLISHED = {"name": NAME, "version": VERSION, "registry": "https://registry.example.test"}
+REGISTRY = "https://registry.example.test"
+REGISTRIES = ("https://mirror.example.test/npm/", f"{REGISTRY}/")
+PUBLISHED = {"name": NAME, "version": VERSION, "registry": REGISTRY}
+PREDICATES: dict[str, dict[str, Any]] = {
+    PUBLISH: PUBLISHED,
+    SLSA_V1: provenance_statement(NAME, VERSION, TARBALL, IDENTITY)["predicate"],
+    SLSA_V02: {"buildType": "https://example.test/build/v1"},
+}
 
 VERIFIED, INVALID, UNAVAILABLE = EvidenceState.VERIFIED, EvidenceState.INVALID, EvidenceState.UNAVAILABLE
 SLSA_KIND, PUBLISH_KIND = EvidenceKind.SLSA_PROVENANCE, EvidenceKind.NPM_PUBLISH
@@ -40,7 +56,7 @@ def statement(predicate_type: str = SLSA_V1, purl: str = PURL, **changes: object
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": purl, "digest": {"sha512": SHA512.hex}}],
         "predicateType": predicate_type,
-        "predicate": PUBLISHED if predicate_type == PUBLISH else {"buildDefinition": {}},
+        "predicate": PREDICATES.get(predicate_type, {}),
         **changes,
     }
 
@@ -49,26 +65,36 @@ def labelled(bundle: object, label: object = SLSA_V1) -> dict[str, Any]:
     return {"predicateType": label, "bundle": bundle}
 
 
-def minted(predicate_type: str = SLSA_V1) -> dict[str, Any]:
-    return labelled(SIGSTORE.bundle(statement(predicate_type), IDENTITY), predicate_type)
+def minted(predicate_type: str = SLSA_V1, *, defect: Defect | None = None, **changes: object) -> dict[str, Any]:
+    """Return an attestation by whoever makes such ones: the registry's key, or a build's certificate."""
+    content = statement(predicate_type, **changes)  # type: ignore[arg-type]
+    bundle = (
+        SIGSTORE.key_bundle(content, SIGNER, defect=defect)
+        if predicate_type == PUBLISH
+        else SIGSTORE.bundle(content, IDENTITY, defect=defect)
+    )
+    return labelled(bundle, predicate_type)
 
 
 SLSA, OLD_SLSA, PUBLICATION = minted(), minted(SLSA_V02), minted(PUBLISH)
-# The form in which npm's registry really signs: a key that the bundle names, and no certificate.
-KEY_SIGNED = json.loads(json.dumps(PUBLICATION))
-KEY_SIGNED["bundle"]["verificationMaterial"] = {
-    "publicKey": {"hint": "SHA256:jl3"},
-    "tlogEntries": PUBLICATION["bundle"]["verificationMaterial"]["tlogEntries"],
-}
+PUBLISHED_AT = datetime.fromtimestamp(
+    int(PUBLICATION["bundle"]["verificationMaterial"]["tlogEntries"][0]["integratedTime"]), tz=timezone.utc
+)
 
 
-def verify(*attestations: object, name: str = NAME, version: str = VERSION) -> tuple[Evidence, ...]:
-    return verify_document({"attestations": list(attestations)}, name=name, version=version)
+def verify(
+    *attestations: object, name: str = NAME, version: str = VERSION, keys: RegistryKeys = KEYS
+) -> tuple[Evidence, ...]:
+    return verify_document({"attestations": list(attestations)}, name=name, version=version, keys=keys)
 
 
-def verify_document(document: object, *, name: str = NAME, version: str = VERSION) -> tuple[Evidence, ...]:
+def verify_document(
+    document: object, *, name: str = NAME, version: str = VERSION, sha512: Digest = SHA512, keys: RegistryKeys = KEYS
+) -> tuple[Evidence, ...]:
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return verify_attestations(data, name=name, version=version, sha512=SHA512, verifier=VERIFIER)
+    return verify_attestations(
+        data, name=name, version=version, sha512=sha512, registries=REGISTRIES, keys=keys, verifier=VERIFIER
+    )
 
 
 def only(evidence: tuple[Evidence, ...]) -> Evidence:
@@ -77,7 +103,13 @@ def only(evidence: tuple[Evidence, ...]) -> Evidence:
 
 
 def signed(payload: dict[str, Any] | bytes, label: str | None = SLSA_V1, **release: str) -> Evidence:
-    return only(verify(labelled(SIGSTORE.bundle(payload, IDENTITY), label), **release))
+    """Verify what a build signed."""
+    return only(verify(labelled(SIGSTORE.bundle(payload, IDENTITY), label), **release))  # type: ignore[arg-type]
+
+
+def published(payload: dict[str, Any]) -> Evidence:
+    """Verify what a registry signed."""
+    return only(verify(labelled(SIGSTORE.key_bundle(payload, SIGNER), PUBLISH)))
 
 
 def test_every_attestation_gives_evidence_of_its_signed_kind() -> None:
@@ -92,6 +124,12 @@ def test_every_attestation_gives_evidence_of_its_signed_kind() -> None:
     assert found[1].claims.source_repository_identifier == IDENTITY.source_repository_identifier
     assert found[1].digest == Digest("sha256", hashlib.sha256(data).hexdigest())
     assert (found[1].reason, found[1].code, found[1].cause) == ("", None, None)
+    assert [each.claims is None for each in found] == [True, False, False]
+    assert [each.key_id for each in found] == [SIGNER.hint, None, None]
+    assert found[0].signed_at == PUBLISHED_AT
+    assert found[1].signed_at == found[1].claims.signed_at
+    entries = [each["bundle"]["verificationMaterial"]["tlogEntries"][0] for each in (PUBLICATION, SLSA, OLD_SLSA)]
+    assert [each.log_index for each in found] == [int(entry["logIndex"]) for entry in entries]
 
 
 def test_the_label_may_be_missing_and_more_may_stand_beside() -> None:
@@ -145,7 +183,7 @@ OTHER_SUBJECTS = {
 @pytest.mark.parametrize("purl", OTHER_SUBJECTS.values(), ids=OTHER_SUBJECTS)
 @pytest.mark.parametrize("predicate_type", [SLSA_V1, PUBLISH], ids=["slsa", "publish"])
 def test_subject_name_must_be_the_packages(purl: str, predicate_type: str) -> None:
-    evidence = signed(statement(predicate_type, purl), predicate_type)
+    evidence = only(verify(minted(predicate_type, purl=purl)))
     assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.STATEMENT_SUBJECT)
     assert (evidence.predicate_type, evidence.claims) == (predicate_type, None)
 
@@ -160,8 +198,9 @@ def test_subject_name_must_be_the_packages(purl: str, predicate_type: str) -> No
         pytest.param({}, id="none"),
     ],
 )
-def test_subject_digest_must_be_the_tarballs(digests: dict[str, str]) -> None:
-    evidence = signed(statement(subject=[{"name": PURL, "digest": digests}]))
+@pytest.mark.parametrize("predicate_type", [SLSA_V1, PUBLISH], ids=["slsa", "publish"])
+def test_subject_digest_must_be_the_tarballs(digests: dict[str, str], predicate_type: str) -> None:
+    evidence = only(verify(minted(predicate_type, subject=[{"name": PURL, "digest": digests}])))
     assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.STATEMENT_SUBJECT)
 
 
@@ -171,7 +210,7 @@ def test_a_digest_of_another_algorithm_binds_nothing() -> None:
         statement(subject=[{"name": PURL, "digest": {"sha1": weak.hex, "sha512": weak.hex}}]), IDENTITY
     )
     data = json.dumps({"attestations": [labelled(bundle)]}).encode()
-    evidence = only(verify_attestations(data, name=NAME, version=VERSION, sha512=weak, verifier=VERIFIER))
+    evidence = only(verify_document(data, sha512=weak))
     assert evidence.code is EvidenceCode.STATEMENT_SUBJECT
 
 
@@ -209,7 +248,7 @@ def test_an_unknown_type_is_refused_with_or_without_a_label() -> None:
 def test_what_is_signed_must_be_a_statement_by_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """The key signs the type, too; a signer that signs another type is as genuine as any."""
     verified = VERIFIER.verify_dsse(SLSA["bundle"])
-    monkeypatch.setattr(Verifier, "verify_dsse", lambda self, bundle: replace(verified, payload_type="text/plain"))
+    monkeypatch.setattr(Verifier, "verify_dsse", lambda *_, **__: replace(verified, payload_type="text/plain"))
     evidence = only(verify(SLSA))
     assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.MALFORMED)
 
@@ -219,7 +258,10 @@ def test_what_is_signed_must_be_a_statement_by_its_type(monkeypatch: pytest.Monk
     [
         pytest.param(PUBLISHED | {"name": "@acme/gadget"}, EvidenceCode.STATEMENT_PREDICATE, id="name"),
         pytest.param(PUBLISHED | {"version": "1.0.1"}, EvidenceCode.STATEMENT_PREDICATE, id="version"),
-        pytest.param(PUBLISHED | {"registry": "file:///x"}, EvidenceCode.STATEMENT_PREDICATE, id="registry"),
+        pytest.param(
+            PUBLISHED | {"registry": "https://other.example.test"}, EvidenceCode.STATEMENT_PREDICATE, id="registry"
+        ),
+        pytest.param(PUBLISHED | {"registry": f"{REGISTRY}.x"}, EvidenceCode.STATEMENT_PREDICATE, id="longer-registry"),
         pytest.param({"name": NAME, "version": VERSION}, EvidenceCode.MALFORMED, id="no-registry"),
         pytest.param({"name": NAME, "registry": "https://x"}, EvidenceCode.MALFORMED, id="no-version"),
         pytest.param(PUBLISHED | {"name": 1}, EvidenceCode.MALFORMED, id="name-no-string"),
@@ -227,48 +269,135 @@ def test_what_is_signed_must_be_a_statement_by_its_type(monkeypatch: pytest.Monk
     ],
 )
 def test_publish_predicate_must_be_about_the_package(predicate: object, code: EvidenceCode) -> None:
-    evidence = signed(statement(PUBLISH, predicate=predicate), PUBLISH)
+    evidence = published(statement(PUBLISH, predicate=predicate))
     assert (evidence.kind, evidence.state, evidence.code) == (PUBLISH_KIND, INVALID, code)
 
 
-@pytest.mark.parametrize("defect", [Defect.SIGNATURE_CORRUPT, Defect.FOREIGN_CA, Defect.MERKLE_CORRUPT])
+@pytest.mark.parametrize("defect", [Defect.SIGNATURE_CORRUPT, Defect.SET_CORRUPT, Defect.MERKLE_CORRUPT])
 @pytest.mark.parametrize("position", [0, 1])
 def test_all_attestations_are_verified_not_the_first(defect: Defect, position: int) -> None:
     types = [PUBLISH, SLSA_V1]
     attestations = [PUBLICATION, SLSA]
-    forged = SIGSTORE.bundle(statement(types[position]), IDENTITY, defect=defect)
-    attestations[position] = labelled(forged, types[position])
+    attestations[position] = minted(types[position], defect=defect)
     found = verify(*attestations)
     assert [each.state for each in found].index(INVALID) == position
     assert found[1 - position].state is VERIFIED
     assert found[position].kind is [PUBLISH_KIND, SLSA_KIND][position]
 
 
-UNSUPPORTED = {
-    "key-signed": (KEY_SIGNED, PUBLISH_KIND),
-    "rekor-intoto": (labelled(SIGSTORE.bundle(statement(), IDENTITY, entry_kind=EntryKind.INTOTO)), SLSA_KIND),
-    "no-proof": (labelled(SIGSTORE.bundle(statement(), IDENTITY, defect=Defect.NO_INCLUSION_PROOF)), SLSA_KIND),
-    "no-label": (labelled(KEY_SIGNED["bundle"], None), SLSA_KIND),
-}
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_the_registry_may_be_the_one_asked_or_what_it_mirrors(registry: str) -> None:
+    for url in (registry, registry.rstrip("/")):
+        assert published(statement(PUBLISH, predicate=PUBLISHED | {"registry": url})).state is VERIFIED
 
 
-@pytest.mark.parametrize(("attestation", "kind"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+# --- who may say what ------------------------------------------------------------------------------------------------
+
+
+def test_a_publish_attestation_is_the_registrys_to_sign() -> None:
+    evidence = signed(statement(PUBLISH), PUBLISH)
+    assert (evidence.kind, evidence.state) == (PUBLISH_KIND, INVALID)
+    assert evidence.code is EvidenceCode.STATEMENT_PREDICATE
+    assert IDENTITY.san in evidence.reason
+
+
+@pytest.mark.parametrize("predicate_type", [SLSA_V1, SLSA_V02])
+def test_provenance_is_not_the_registrys_to_sign(predicate_type: str) -> None:
+    bundle = SIGSTORE.key_bundle(statement(predicate_type), SIGNER)
+    evidence = only(verify(labelled(bundle, predicate_type)))
+    assert (evidence.kind, evidence.state) == (SLSA_KIND, INVALID)
+    assert evidence.code is EvidenceCode.STATEMENT_PREDICATE
+
+
+def test_provenance_must_agree_with_its_certificate() -> None:
+    other = provenance_statement(NAME, VERSION, TARBALL, Identity.github(repository="acme/other"))["predicate"]
+    evidence = signed(statement(predicate=other))
+    assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.STATEMENT_PREDICATE)
+    assert "acme/other" in evidence.reason
+    assert evidence.claims is None
+
+
+# --- the registry's keys ---------------------------------------------------------------------------------------------
+
+
+def window(**changes: Any) -> RegistryKeys:
+    return RegistryKeys(known=(replace(KEY, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("keys", "state"),
+    [
+        pytest.param(window(starts=PUBLISHED_AT), VERIFIED, id="begins-then"),
+        pytest.param(window(starts=PUBLISHED_AT + SECOND), INVALID, id="begins-later"),
+        pytest.param(window(expires=PUBLISHED_AT + SECOND), VERIFIED, id="ends-later"),
+        pytest.param(window(expires=PUBLISHED_AT), INVALID, id="ends-then"),
+        pytest.param(window(usage=KeyUsage.ATTESTATIONS), VERIFIED, id="for-attestations"),
+        pytest.param(window(usage=KeyUsage.SIGNATURES), INVALID, id="for-signatures"),
+        pytest.param(window(keyid="SHA256:other"), INVALID, id="of-another-name"),
+        pytest.param(window(spki=public_der(new_key())), INVALID, id="another-of-this-name"),
+        pytest.param(RegistryKeys(), INVALID, id="none"),
+    ],
+)
+def test_the_key_must_have_signed_such_things_at_that_time(keys: RegistryKeys, state: EvidenceState) -> None:
+    evidence, slsa = verify(PUBLICATION, SLSA, keys=keys)
+    assert (evidence.kind, evidence.state) == (PUBLISH_KIND, state)
+    assert evidence.code is (None if state is VERIFIED else EvidenceCode.SIGNATURE)
+    assert slsa.state is VERIFIED
+
+
+@pytest.mark.parametrize("cause", [UnavailableCause.NOT_SERVED, UnavailableCause.OUTAGE])
+def test_an_unknown_key_is_no_answer_where_not_all_keys_could_be_had(cause: UnavailableCause) -> None:
+    evidence = only(verify(PUBLICATION, keys=RegistryKeys(cause=cause, reason="nobody knows")))
+    assert (evidence.kind, evidence.state, evidence.cause) == (PUBLISH_KIND, UNAVAILABLE, cause)
+    assert (evidence.code, evidence.predicate_type, evidence.key_id) == (None, None, None)
+    assert evidence.reason.endswith("which is not known: nobody knows")
+    # What is known is judged all the same.
+    assert only(verify(PUBLICATION, keys=replace(KEYS, cause=cause, reason="x"))).state is VERIFIED
+    forged = minted(PUBLISH, defect=Defect.SIGNATURE_CORRUPT)
+    assert only(verify(forged, keys=replace(KEYS, cause=cause, reason="x"))).state is INVALID
+
+
+def test_a_list_of_keys_that_cannot_be_used_says_why() -> None:
+    evidence = only(verify(PUBLICATION, keys=RegistryKeys(reason="the list is malformed")))
+    assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.SIGNATURE)
+    assert evidence.reason.endswith("the list is malformed")
+
+
+@pytest.mark.parametrize("keyid", ["", "SHA256:other"])
+@pytest.mark.parametrize("attestation", [PUBLICATION, SLSA], ids=["key", "certificate"])
+def test_the_envelope_must_name_the_key_that_signed(attestation: dict[str, Any], keyid: str) -> None:
+    named = json.loads(json.dumps(attestation))
+    named["bundle"]["dsseEnvelope"]["signatures"][0]["keyid"] = keyid
+    evidence = only(verify(named))
+    assert (evidence.state is VERIFIED) is (attestation is SLSA and not keyid)
+    if evidence.state is not VERIFIED:
+        assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.SIGNATURE)
+        assert "the envelope names the key" in evidence.reason
+
+
+# --- forms -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_forms_of_real_documents_verify() -> None:
+    old = SIGSTORE.bundle(statement(), IDENTITY, entry_kind=EntryKind.INTOTO, media_type=BUNDLE_V0_2)
+    registrys = SIGSTORE.key_bundle(statement(PUBLISH), SIGNER, entry_kind=EntryKind.INTOTO)
+    assert [each.state for each in verify(labelled(old), labelled(registrys, PUBLISH))] == [VERIFIED, VERIFIED]
+
+
+@pytest.mark.parametrize(("attestation", "kind"), [(SLSA, SLSA_KIND), (PUBLICATION, PUBLISH_KIND)])
 def test_a_form_that_is_not_supported_is_neither_verified_nor_absent(
-    attestation: dict[str, Any], kind: EvidenceKind
+    attestation: dict[str, Any], kind: EvidenceKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise EvidenceInvalid(EvidenceCode.UNSUPPORTED, "this form of bundle is not supported: new")
+
+    monkeypatch.setattr(Verifier, "verify_dsse", refuse)
     evidence = only(verify(attestation))
     assert (evidence.kind, evidence.state, evidence.cause) == (kind, UNAVAILABLE, UnavailableCause.UNSUPPORTED)
     assert (evidence.code, evidence.claims, evidence.predicate_type) == (None, None, None)
     assert "not supported" in evidence.reason
-
-
-def test_an_unsupported_form_takes_nothing_from_the_others() -> None:
-    assert [each.state for each in verify(KEY_SIGNED, SLSA)] == [UNAVAILABLE, VERIFIED]
-
-
-def test_an_unsupported_form_of_an_unknown_type_is_refused() -> None:
-    evidence = only(verify(labelled(KEY_SIGNED["bundle"], "https://example.test/x")))
-    assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.STATEMENT_PREDICATE)
+    unknown = only(verify(labelled(attestation["bundle"], "https://example.test/x")))
+    assert (unknown.state, unknown.code) == (INVALID, EvidenceCode.STATEMENT_PREDICATE)
 
 
 @pytest.mark.parametrize(
@@ -277,11 +406,8 @@ def test_an_unsupported_form_of_an_unknown_type_is_refused() -> None:
         pytest.param((SLSA, minted()), id="slsa"),
         pytest.param((PUBLICATION, minted(PUBLISH)), id="publish"),
         pytest.param((SLSA, {"bundle": minted()["bundle"]}), id="second-without-label"),
-        pytest.param((KEY_SIGNED, PUBLICATION), id="verified-after-unsupported"),
-        pytest.param((PUBLICATION, KEY_SIGNED), id="unsupported-after-verified"),
-        pytest.param((KEY_SIGNED, KEY_SIGNED), id="both-unsupported"),
         pytest.param(
-            (labelled(SIGSTORE.bundle(statement(), IDENTITY, defect=Defect.SIGNATURE_CORRUPT)), SLSA),
+            (minted(defect=Defect.SIGNATURE_CORRUPT), SLSA),
             id="good-after-forged",
         ),
     ],

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.attest.npm_signature import RegistryKey, parse_registry_keys, verify_registry_signatures
+from guard.attest.npm_signature import KeyUsage, RegistryKey, parse_registry_keys, verify_registry_signatures
 from guard.errors import EvidenceCode, MalformedInput
 from guard.limits import ATTESTATIONS_MAX_COUNT, PROVENANCE_MAX_BYTES
 from guard.model import Evidence, EvidenceKind, EvidenceState
@@ -185,8 +186,20 @@ def test_keys_of_the_tuf_target() -> None:
     for_attestations = IN_TUF | {"keyUsage": "npm:attestations"}
     without_end = json.loads(json.dumps(IN_TUF | {"keyId": "SHA256:next"}))
     del without_end["publicKey"]["validFor"]["end"]
-    keys = parse_registry_keys(document(IN_TUF, for_attestations, without_end))
-    assert keys == (ENDED_KEY, RegistryKey(keyid="SHA256:next", spki=KEY.spki, expires=None))
+    for_something_else = IN_TUF | {"keyUsage": "npm:other"}
+    keys = parse_registry_keys(document(IN_TUF, for_attestations, without_end, for_something_else))
+    since: dict[str, Any] = {"starts": datetime(1999, 1, 1, tzinfo=timezone.utc), "usage": KeyUsage.SIGNATURES}
+    assert keys == (
+        replace(ENDED_KEY, **since),
+        replace(ENDED_KEY, **since | {"usage": KeyUsage.ATTESTATIONS}),
+        replace(KEY, keyid="SHA256:next", **since),
+    )
+    assert [key.is_for(KeyUsage.SIGNATURES) for key in (KEY, *keys)] == [True, True, False, True]
+
+
+def test_a_key_for_attestations_signs_nothing_else() -> None:
+    assert verify(GOOD, keys=(replace(KEY, usage=KeyUsage.SIGNATURES),)).state is EvidenceState.VERIFIED
+    assert verify(GOOD, keys=(replace(KEY, usage=KeyUsage.ATTESTATIONS),)).state is EvidenceState.INVALID
 
 
 def test_keys_of_another_type_are_left_out() -> None:
@@ -222,6 +235,9 @@ def without(entry: dict[str, Any], member: str) -> dict[str, Any]:
         pytest.param(document(LISTED, IN_TUF), id="one-name-in-two-forms"),
         pytest.param(document(LISTED | {"keytype": "ssh-ed25519"}), id="other-type-only"),
         pytest.param(document(IN_TUF | {"keyUsage": "npm:attestations"}), id="other-usage-only"),
+        pytest.param(
+            document(IN_TUF, *[IN_TUF | {"keyUsage": "npm:attestations"}] * 2), id="one-name-twice-for-attestations"
+        ),
         *[pytest.param(document(without(LISTED, name)), id=f"no-{name}") for name in LISTED if name != "expires"],
         pytest.param(document(LISTED | {"keyid": ""}), id="empty-name"),
         pytest.param(document(LISTED | {"keyid": 1}), id="name-no-string"),

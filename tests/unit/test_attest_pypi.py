@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from tests.sim.pep740 import (
 from tests.sim.sigstore import Defect, MintingSigstore
 
 SIGSTORE = MintingSigstore()
-VERIFIER = Verifier(parse_trust_root(SIGSTORE.trusted_root_json(), source="simulated"))
+VERIFIER = Verifier(parse_trust_root(SIGSTORE.trusted_root_json(), source="simulated"), now=datetime.now(timezone.utc))
 IDENTITY = Identity.github()
 PUBLISHER = publisher_of(IDENTITY)
 FILE = "widget-1.0-py3-none-any.whl"
@@ -72,7 +73,9 @@ def test_every_attestation_gives_evidence_of_its_signed_kind() -> None:
     assert publish.claims is not None
     assert publish.claims.source_repository_identifier == IDENTITY.source_repository_identifier
     assert publish.digest == Digest("sha256", hashlib.sha256(data).hexdigest())
-    assert (publish.reason, publish.code, publish.cause) == ("", None, None)
+    assert (publish.reason, publish.code, publish.cause, publish.key_id) == ("", None, None, None)
+    assert (publish.signed_at, publish.log_index) == (publish.claims.signed_at, publish.claims.log_index)
+    assert publish.log_index == int(PUBLISH["verification_material"]["transparency_entries"][0]["logIndex"])
 
 
 @pytest.mark.parametrize(
@@ -181,8 +184,12 @@ def test_a_digest_of_another_algorithm_binds_nothing() -> None:
             id="two-subjects",
         ),
         pytest.param({"predicateType": "https://example.test/x"}, EvidenceCode.STATEMENT_PREDICATE, id="unknown-type"),
+        # PyPI takes version 1 alone.
         pytest.param(
             {"predicateType": "https://slsa.dev/provenance/v0.2"}, EvidenceCode.STATEMENT_PREDICATE, id="v0.2"
+        ),
+        pytest.param(
+            {"predicateType": SLSA_PREDICATE, "predicate": None}, EvidenceCode.MALFORMED, id="slsa-without-predicate"
         ),
         pytest.param({"predicateType": ""}, EvidenceCode.STATEMENT_PREDICATE, id="empty-type"),
         pytest.param({"predicate": {"a": 1}}, EvidenceCode.STATEMENT_PREDICATE, id="publish-with-predicate"),
@@ -196,6 +203,15 @@ def test_signed_statement_is_judged(change: dict[str, Any], code: EvidenceCode) 
 
 def test_empty_predicate_of_a_publish_attestation_is_accepted() -> None:
     assert signed(publish_statement(FILE, CONTENT) | {"predicate": {}}).state is VERIFIED
+
+
+@pytest.mark.parametrize("identity", [Identity.github(repository="acme/other"), Identity.github(trigger="release")])
+def test_provenance_must_agree_with_its_certificate(identity: Identity) -> None:
+    statement = slsa_statement(FILE, CONTENT, identity)
+    assert signed(statement, identity).state is VERIFIED
+    evidence = signed(statement)
+    assert (evidence.kind, evidence.state) == (EvidenceKind.SLSA_PROVENANCE, INVALID)
+    assert evidence.code is EvidenceCode.STATEMENT_PREDICATE
 
 
 def test_signed_bytes_that_are_no_json_are_malformed() -> None:

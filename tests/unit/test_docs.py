@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -16,6 +16,9 @@ import tomli
 from guard.cli.commands import guard
 from guard.cli.main import OPTIONS_WITH_VALUE
 from guard.errors import ExitCode
+from guard.managers.npm.command import classify as classify_npm
+from guard.managers.npm.command import rewrite_npx
+from guard.managers.npm.options import Kind as NpmKind
 from guard.managers.pip.command import Kind, classify, parse_command
 from guard.model import RuleId
 from guard.policy.schema import parse_policy
@@ -66,10 +69,28 @@ def every_option() -> set[str]:
     return {option for option in found if option.startswith("--")}
 
 
+def read_as_pip(arguments: list[str]) -> None:
+    assert classify(arguments) is not Kind.REFUSED
+    if classify(arguments) is not Kind.PASS_THROUGH:
+        parse_command(arguments)
+
+
+def read_as_npm(arguments: list[str]) -> None:
+    assert classify_npm(arguments) is not NpmKind.REFUSED
+
+
+# What reads the rest of a line behind the word.
+TOOLS: dict[str, Callable[[list[str]], None]] = {
+    "pip": read_as_pip,
+    "npm": read_as_npm,
+    "npx": lambda arguments: read_as_npm([*rewrite_npx(arguments)[0]]),
+}
+
+
 def defined_tests() -> dict[str, set[str]]:
     """Names of the test functions, by file."""
     return {
-        path.name: set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+        path.name: set(re.findall(r"^ *def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
         for path in (ROOT / "tests").rglob("test_*.py")
     }
 
@@ -98,14 +119,12 @@ def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:
 
 @pytest.mark.parametrize(("page", "words"), [pytest.param(*line, id=" ".join(line[1])) for line in guard_lines()])
 def test_a_line_that_is_shown_is_one_that_guard_reads(page: str, words: list[str]) -> None:
-    before = list(takewhile(lambda word: word != "pip", words))
+    before = list(takewhile(lambda word: word not in TOOLS, words))
     options = [word for word in words[: len(before)] if word.startswith("-")]
     assert set(options) <= options_of(guard) | {"-h", "--help", "--version"}
     if len(before) < len(words):
-        arguments = words[len(before) + 1 :]
-        assert classify(arguments) is not Kind.REFUSED
-        if classify(arguments) is not Kind.PASS_THROUGH:
-            parse_command(arguments)
+        tool, *arguments = words[len(before) :]
+        TOOLS[tool](arguments)
         return
     command: click.Command = guard
     for word in (word for word in words if not word.startswith("-")):

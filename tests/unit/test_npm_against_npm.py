@@ -7,6 +7,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from guard.managers.npm.command import parse_command, rewrite_npx
 from guard.managers.npm.config import load_configuration
 from guard.managers.npm.ini import parse_ini
 from guard.managers.npm.options import MAJORS, Kind, Scan, classify
-from guard.managers.npm.target import NpmTarget
+from guard.managers.npm.plan import Platform
+from guard.managers.npm.target import NpmTarget, find_npm
 from guard.managers.npm.vocabulary import SHORTHANDS, dereference, types_of, words_of
 from tests.e2e.npm_environment import MIDDLE_NPM, NEWEST_NPM, OLDEST_NPM, NpmTools
 
@@ -416,6 +418,27 @@ CASES: list[dict[str, Any]] = [
     {"files": PROJECT, "argv": ["--cache", "~/c", "--workspace=a", "-w", "b", "--git=${HOME}/git", "--loglevel=loud"]},
     {"files": PROJECT, "argv": ["--unknown=true", "--unknown=x", "--depth=3", "--no-proxy", "--registry", "nonsense"]},
 ]
+
+
+class TestTarget:
+    def test_npm_is_found_behind_a_link_and_behind_a_script(
+        self, version: str, tools: NpmTools, tmp_path: Path
+    ) -> None:
+        root, node = tools.npm(version), tools.node
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/node").symlink_to(node)
+        (tmp_path / "bin/npm").symlink_to(root / "bin/npm-cli.js")
+        (root / "bin/npm-cli.js").chmod(0o755)
+        (tmp_path / "manager").mkdir()
+        script = tmp_path / "manager/npm"
+        script.write_text(f'#!/bin/sh\nexec {node} {root}/bin/npm-cli.js "$@"\n')
+        script.chmod(0o755)
+        linked, asked = (find_npm(str(tmp_path / name)) for name in ("bin", "manager"))
+        assert (linked.root, linked.node, linked.version) == (root, node, version)
+        assert (asked.root, asked.node, asked.version) == (root, node, version)
+        platform = linked.load_platform()
+        assert platform == Platform(os=sys.platform, cpu=platform.cpu, libc=platform.libc)
+        assert (platform.libc in ("glibc", "musl")) is (sys.platform == "linux")
 
 
 class TestConfiguration:

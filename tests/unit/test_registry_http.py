@@ -521,6 +521,16 @@ def test_credentials_in_the_url_itself_are_sent_and_not_returned(server: Server,
     assert "secret" not in answer.url
 
 
+@pytest.mark.parametrize(("known", "sent"), [("user:secret", "user:secret"), (None, "user:")])
+def test_a_user_name_alone_in_the_url_comes_last(known: str | None, sent: str, server: Server) -> None:
+    credentials = Credentials()
+    if known is not None:
+        credentials.add_url(f"http://{known}@{server.host}/")
+    server.on("/a")
+    client_for_tests(credentials=credentials).fetch(f"http://user@{server.host}/a", accept="*/*", max_bytes=10)
+    assert server.seen[0].headers["authorization"] == _basic(sent)
+
+
 def test_cookies_are_not_kept(server: Server, client: HttpClient) -> None:
     url = server.on("/a", Reply(headers={"Set-Cookie": "session=1; Path=/"}))
     client.fetch(url, accept="*/*", max_bytes=10)
@@ -841,8 +851,34 @@ def test_authorities_in_a_setting_replace_all_others(certificate: Path) -> None:
     adapter.cert_verify(pool, "https://a.example/", True, None)  # type: ignore[no-untyped-call]
     connection = pool._new_conn()
     assert isinstance(connection, HTTPSConnection)
-    assert (connection.ca_certs, connection.ca_cert_dir, connection.ssl_context) == (None, None, None)
-    assert connection.ca_cert_data == certificate.read_text()
+    assert (connection.ca_certs, connection.ca_cert_dir, connection.ca_cert_data) == (None, None, None)
+    assert connection.ssl_context is not None
+    only = ssl.PEM_cert_to_DER_cert(certificate.read_text().partition("-----BEGIN PRIVATE KEY")[0])
+    assert connection.ssl_context.get_ca_certs(binary_form=True) == [only]
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "cert", "shares"),
+    [
+        ("https://b.example/", "", None, True),
+        ("https://b.example/", "http://proxy.example", None, True),
+        ("https://b.example/", "https://proxy.example", None, False),
+        ("https://b.example/", "", "mine.pem", False),
+        ("http://b.example/", "", None, False),
+    ],
+)
+def test_what_is_trusted_is_read_once_unless_more_would_be_put_into_it(
+    url: str, proxy: str, cert: str | None, shares: bool
+) -> None:
+    adapter = open_session(HttpSettings(proxies={"https": proxy} if proxy else {}), user_agent="").get_adapter(url)
+    assert isinstance(adapter, HTTPAdapter)
+
+    def context_for(address: str) -> object:
+        request = requests.Request("GET", address).prepare()
+        return adapter.build_connection_pool_key_attributes(request, True, cert)[1].get("ssl_context")
+
+    assert (context_for(url) is not None) is shares
+    assert context_for(url) is context_for(url.replace("b.", "a."))
 
 
 def test_another_authority_in_a_setting_does_not_help(secure: Server, certificate: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from guard import limits
 from guard.attest.availability import Flag, Outcome
+from guard.constants import NPM_REGISTRY_URL
 from guard.errors import MalformedInput, NotFound, Unavailable
 from guard.registry import npm
 from guard.registry.npm import ABBREVIATED_ACCEPT, AUDIT_PATHS, FULL_ACCEPT, NpmClient, NpmRegistries
@@ -312,7 +313,7 @@ def test_a_tarball_has_a_ceiling(server: Server) -> None:
         npm_client(server).fetch_tarball(published(server), io.BytesIO())
 
 
-PUBLIC = "https://registry.npmjs.org"
+PUBLIC = NPM_REGISTRY_URL.rstrip("/")
 MIRROR = "https://corp.example.test:8443/npm/"
 
 
@@ -325,7 +326,7 @@ MIRROR = "https://corp.example.test:8443/npm/"
         ("npmjs", f"{PUBLIC}/npmx/-/x-1.tgz", MIRROR, f"{MIRROR}npmx/-/x-1.tgz"),
         ("npmjs", f"{PUBLIC}/x/-/x-1.tgz", f"{PUBLIC}/", f"{PUBLIC}/x/-/x-1.tgz"),
         ("npmjs", "https://a.test/x.tgz", MIRROR, "https://a.test/x.tgz"),
-        ("npmjs", "https://registry.npmjs.org.evil.test/x", MIRROR, "https://registry.npmjs.org.evil.test/x"),
+        ("npmjs", f"{PUBLIC}.evil.test/x", MIRROR, f"{PUBLIC}.evil.test/x"),
         ("never", f"{PUBLIC}/x/-/x-1.tgz", MIRROR, f"{PUBLIC}/x/-/x-1.tgz"),
         ("always", "https://a.test/x.tgz", MIRROR, f"{MIRROR}x.tgz"),
         ("always", "https://me:pw@a.test/x.tgz", MIRROR, f"{MIRROR}x.tgz"),
@@ -464,7 +465,7 @@ def test_one_version_with_evidence_shows_that_its_registry_carries_it(
 
 
 def test_the_public_registry_carries_evidence_by_definition(server: Server) -> None:
-    listed = published(server, registry="https://registry.npmjs.org/")
+    listed = published(server, registry=NPM_REGISTRY_URL)
     assert npm_client(server).fetch_attestations(listed) == (Flag.ABSENT, Outcome.NOT_ASKED, None)
 
 

@@ -86,6 +86,7 @@ def test_a_version_is_read() -> None:
         carries_signatures=True,
         attestations_url=f"{REGISTRY}-/npm/v1/attestations/six@1.0.0",
         has_attestations=True,
+        promises_provenance=True,
         has_install_script=True,
         dependencies={"a": "^1"},
     )

@@ -50,7 +50,14 @@ CLAIMS = Claims(
     signed_at=NOON,
     log_index=7,
 )
-VERIFIED = Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=EvidenceState.VERIFIED, claims=CLAIMS, digest=DIGEST)
+VERIFIED = Evidence(
+    kind=EvidenceKind.PEP740_PUBLISH,
+    state=EvidenceState.VERIFIED,
+    claims=CLAIMS,
+    digest=DIGEST,
+    signed_at=NOON,
+    log_index=7,
+)
 ABSENT = Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=EvidenceState.ABSENT)
 SECRET = "https://user:s3cret@index.example/simple/"
 RUN = RunReport(
@@ -180,6 +187,39 @@ def test_a_full_run() -> None:
     assert good["identity"]["commit"] == "c0ffee"
     assert good["evidence"][0]["claims"] == good["identity"]
     assert (good["evidence"][0]["signed_at"], good["evidence"][0]["log_index"]) == ("2026-06-01T12:00:00Z", 7)
+
+
+BUILT = replace(
+    CLAIMS,
+    build_config_uri="https://github.com/acme/six/.github/workflows/r.yml@refs/tags/v1",
+    runner_environment="github-hosted",
+)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "level"),
+    [
+        pytest.param(replace(VERIFIED, kind=EvidenceKind.SLSA_PROVENANCE, claims=BUILT), 2, id="built"),
+        pytest.param(replace(VERIFIED, claims=BUILT), 0, id="published-not-built"),
+        pytest.param(
+            replace(VERIFIED, kind=EvidenceKind.SLSA_PROVENANCE, claims=BUILT, state=EvidenceState.INVALID),
+            0,
+            id="not-verified",
+        ),
+        pytest.param(ABSENT, 0, id="absent"),
+    ],
+)
+def test_the_build_level_is_that_of_verified_provenance(evidence: Evidence, level: int) -> None:
+    (artifact,) = as_json(replace(RUN, artifacts=(judged("x", evidence=evidence),)))["artifacts"]
+    assert artifact["slsa_level"] == level
+
+
+def test_evidence_names_the_registrys_key() -> None:
+    published = replace(VERIFIED, kind=EvidenceKind.NPM_PUBLISH, claims=None, key_id="SHA256:ours")
+    (artifact,) = as_json(replace(RUN, artifacts=(judged("x", evidence=published),)))["artifacts"]
+    (evidence,) = artifact["evidence"]
+    assert (evidence["key_id"], evidence["claims"]) == ("SHA256:ours", None)
+    assert (evidence["signed_at"], evidence["log_index"]) == ("2026-06-01T12:00:00Z", 7)
 
 
 def test_the_identity_is_not_taken_from_evidence_that_was_not_verified() -> None:

@@ -100,6 +100,34 @@ def test_issuer_comes_from_the_old_extension_where_the_new_one_is_absent() -> No
     assert read({1: ISSUER.encode()}).issuer == ISSUER
 
 
+# What certificates of before 2023 say of GitHub's builds, and nothing else.
+LEGACY = {1: ISSUER, 2: "push", 3: "abc", 4: "Release", 5: "acme/widget", 6: "refs/tags/v1"}
+
+
+def test_old_claims_are_read_where_the_new_ones_are_absent() -> None:
+    claims = read({arc: text.encode() for arc, text in LEGACY.items()})
+    assert (claims.issuer, claims.build_trigger, claims.source_repository_digest) == (ISSUER, "push", "abc")
+    assert claims.source_repository_uri == "https://github.com/acme/widget"
+    assert claims.source_repository_ref == "refs/tags/v1"
+    assert (claims.build_signer_uri, claims.signer) == (SAN, SAN.partition("@")[0])
+    assert (claims.build_config_uri, claims.workflow, claims.source_repository_identifier) == (None, None, None)
+
+
+def test_new_claims_stand_alone() -> None:
+    legacy = {arc: text.encode() for arc, text in LEGACY.items()}
+    new = {8: der(ISSUER), 9: der("signer"), 12: der("https://github.com/acme/widget"), 13: der("abc")}
+    claims = read(legacy | new | {14: der("refs/tags/v1"), 20: der("push")})
+    assert (claims.build_signer_uri, claims.source_repository_uri) == ("signer", "https://github.com/acme/widget")
+
+
+@pytest.mark.parametrize(
+    "change", [{1: b"https://other.example.test"}, {5: b""}], ids=["other-issuer", "no-repository"]
+)
+def test_only_githubs_old_claims_name_a_repository(change: dict[int, bytes]) -> None:
+    claims = read({arc: text.encode() for arc, text in LEGACY.items()} | change)
+    assert (claims.source_repository_uri, claims.build_signer_uri) == (None, None)
+
+
 def test_unknown_extensions_of_fulcio_and_others_are_ignored() -> None:
     assert read({8: der(ISSUER), 4: b"\xffname", 25: b"junk", 99: b""}).issuer == ISSUER
 
@@ -202,3 +230,64 @@ def test_any_extension_values_give_claims_or_are_invalid(extensions: dict[int, b
     except EvidenceInvalid:
         return
     assert claims.issuer
+
+
+# --- what the claims come to -----------------------------------------------------------------------------------------
+
+REPOSITORY = "https://github.com/acme/widget"
+CONFIG = f"{REPOSITORY}/.github/workflows/release.yml"
+
+
+def claims_of(signer: str, config: str, repository: str = REPOSITORY, ref: str = "refs/tags/v1") -> Claims:
+    return Claims(
+        san=signer,
+        issuer=ISSUER,
+        build_signer_uri=signer,
+        build_config_uri=config,
+        source_repository_uri=repository,
+        source_repository_ref=ref,
+        source_repository_digest="abc",
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "ref", "workflow"),
+    [
+        pytest.param(f"{CONFIG}@refs/tags/v1", "refs/tags/v1", ".github/workflows/release.yml", id="tag"),
+        pytest.param(f"{CONFIG}@refs/tags/@acme/w@1", "refs/tags/@acme/w@1", ".github/workflows/release.yml", id="at"),
+        pytest.param(f"{CONFIG}@abc", "refs/tags/v1", ".github/workflows/release.yml", id="commit"),
+        pytest.param(f"{REPOSITORY}/a@b.yml@refs/tags/v1", "refs/tags/v1", "a@b.yml", id="at-in-the-path"),
+        pytest.param(f"{REPOSITORY}/a@b.yml@refs/other", "refs/tags/v1", "a@b.yml", id="last-at-of-another-ref"),
+        pytest.param("https://github.com/Acme/Widget/a.yml@abc", "refs/tags/v1", "a.yml", id="letter-case"),
+        pytest.param("https://ci.example.test/1/config", "refs/tags/v1", "https://ci.example.test/1/config", id="api"),
+    ],
+)
+def test_the_workflow_is_the_path_inside_the_repository(config: str, ref: str, workflow: str) -> None:
+    assert claims_of(config, config, ref=ref).workflow == workflow
+
+
+def test_a_reusable_workflow_signs_for_its_caller() -> None:
+    shared = "https://github.com/other/ci/.github/workflows/publish.yml"
+    assert claims_of(f"{CONFIG}@refs/tags/v1", f"{CONFIG}@refs/tags/v1").signer == "same"
+    assert claims_of(f"{shared}@refs/heads/main", f"{CONFIG}@refs/tags/v1").signer == shared
+    assert claims_of(f"{CONFIG}@refs/heads/main", f"{CONFIG}@refs/tags/v1").signer == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("certified", "named", "is_same"),
+    [
+        pytest.param(REPOSITORY, REPOSITORY, True, id="same"),
+        pytest.param(REPOSITORY, "https://github.com/Acme/WIDGET", True, id="letter-case"),
+        pytest.param("https://github.com/Acme/Widget", REPOSITORY, True, id="certified-letter-case"),
+        pytest.param("https://gitlab.com/acme/widget", "https://gitlab.com/Acme/widget", False, id="elsewhere"),
+        pytest.param(REPOSITORY, f"{REPOSITORY}-evil", False, id="longer"),
+        pytest.param(REPOSITORY, REPOSITORY[:-1], False, id="shorter"),
+        pytest.param(REPOSITORY, "https://github.com.evil.test/acme/widget", False, id="other-host"),
+    ],
+)
+def test_repositories_compare_without_letter_case_on_github_alone(certified: str, named: str, is_same: bool) -> None:
+    assert claims_of(CONFIG, CONFIG, repository=certified).is_of_repository(named) is is_same
+
+
+def test_nobodys_repository_is_none() -> None:
+    assert not Claims(san="a@example.test", issuer=ISSUER).is_of_repository("")

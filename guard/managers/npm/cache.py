@@ -6,7 +6,6 @@ npm looks a tarball up by the integrity that its lock or packument gives, and ha
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -24,12 +23,11 @@ def fill_cache(cache: Path, tarballs: Iterable[StoredFile]) -> None:
 
     Args:
         cache: npm's cache folder.
-        tarballs: files with their digests; each is found by every strong one, and by sha1 for old locks.
+        tarballs: files with their digests. Each is found by its sha512, which nearly every lock gives; for one that a
+            lock names by another digest npm asks the gateway.
     """
     for tarball in tarballs:
-        for digest in tarball.digests:
-            if digest.algorithm in ("sha1", "sha256", "sha384", "sha512"):
-                _place(tarball.path, cache.joinpath(*_CONTENT, *_parts(digest)))
+        _place(tarball.path, cache.joinpath(*_CONTENT, *_parts(tarball.digest("sha512"))))
 
 
 def _parts(digest: Digest) -> tuple[str, str, str, str]:
@@ -37,11 +35,10 @@ def _parts(digest: Digest) -> tuple[str, str, str, str]:
 
 
 def _place(source: Path, place: Path) -> None:
+    if place.exists():
+        return
     place.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.link(source, place)
-        except OSError:
-            if place.exists():
-                raise FileExistsError from None
-            shutil.copyfile(source, place)
+    try:
+        os.link(source.resolve(), place)  # on Linux a link to a link would be made otherwise
+    except OSError:  # another file system, say
+        shutil.copyfile(source, place)

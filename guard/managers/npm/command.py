@@ -88,6 +88,11 @@ class NpmCommand:
         """Return the command with other arguments behind the command word."""
         return self._arranged((part.tokens for part in self.options), [*self._words[:1], *arguments])
 
+    def with_word(self, word: str) -> NpmCommand:
+        """Return another command with the same options and arguments."""
+        command = self._arranged((part.tokens for part in self.options), [word, *self._words[1:]])
+        return replace(command, command=word, word=word)
+
     def to_argv(self) -> tuple[str, ...]:
         """Return what to put behind ``npm``: what was typed, to the byte, where nothing was taken out."""
         return tuple(token for piece in self.pieces for token in piece.typed)
@@ -106,8 +111,14 @@ class NpmCommand:
 
     def _arranged(self, options: Iterable[tuple[str, ...]], words: Iterable[str]) -> NpmCommand:
         """Return the command with its options first and its words behind ``--``, where no option can take one."""
-        argv = [*itertools.chain.from_iterable(options), "--", *words]
+        closed = (self._closed(tokens) for tokens in options)
+        argv = [*itertools.chain.from_iterable(closed), "--", *words]
         return replace(self, pieces=tuple(Scan(argv, self.major).pieces))
+
+    def _closed(self, tokens: tuple[str, ...]) -> tuple[str, ...]:
+        """Return an option such that it takes no token behind it: a few switches would even take a ``--``."""
+        is_closed = Scan([*tokens, "--"], self.major).parts[-1].ends_options
+        return tokens if is_closed else (f"{tokens[0]}=true",)
 
 
 def _reduced(piece: Piece, keys: Collection[str]) -> Piece | None:

@@ -6,7 +6,7 @@ npm refuses to print credentials, so guard reads the files itself. Source: ``@np
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,7 @@ _LEVELS = ("default", "builtin", "global", "user", "project", "env", "cli")
 _DEFAULTS: Mapping[str, IniValue] = MappingProxyType(
     {
         "cache": "~/.npm",
+        "fetch-timeout": 300_000,
         "git": "git",
         "global": False,
         "ignore-scripts": False,
@@ -39,13 +40,19 @@ _DEFAULTS: Mapping[str, IniValue] = MappingProxyType(
         "package-lock": True,
         "package-lock-only": False,
         "dry-run": False,
+        "offline": False,
+        "prefer-offline": False,
+        "prefer-online": False,
         "registry": NPM_REGISTRY_URL,
         "replace-registry-host": "npmjs",
         "shrinkwrap": True,
         "strict-ssl": True,
+        "update-notifier": True,
         "userconfig": "~/.npmrc",
     }
 )
+# Settings whose default npm does not know again once it has read it, so that it hands them on always.
+_HANDED_ON = frozenset({"cache", "noproxy"})
 _OMITTING = ("omit", "include", "only", "production", "also", "dev", "optional")
 
 
@@ -79,6 +86,17 @@ class NpmConfiguration:
     def level(self, key: str) -> str | None:
         """Return the level that a setting comes from: ``cli``, ``env``, ``project``, ``user`` and so on."""
         return next((name for name in reversed(_LEVELS) if key in self.levels[name]), None)
+
+    def variables(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the variables by which npm hands settings on to what it starts (``lib/set-envs.js``).
+
+        Args:
+            keys: the settings; left out are those that are npm's default, and those that a variable is the source of.
+        """
+        default = self.levels["default"]
+        changed = {key for key in keys if self.level(key) != "env" and self.value(key) != default.get(key)}
+        handed_on = {key: self.value(key) for key in sorted(changed | _HANDED_ON)}
+        return {f"npm_config_{key.replace('-', '_')}": _as_variable(value) for key, value in handed_on.items()}
 
     @property
     def is_global(self) -> bool:
@@ -247,6 +265,14 @@ def _path(levels: Levels, key: str) -> Path:
 
 def _is_global(levels: Mapping[str, Mapping[str, IniValue]]) -> bool:
     return is_true(_value(levels, "global")) or _value(levels, "location") == "global"
+
+
+def _as_variable(value: IniValue) -> str:
+    if isinstance(value, list):
+        return "\n\n".join(map(_as_variable, value))
+    if isinstance(value, bool) or value is None:
+        return "true" if value else ""
+    return str(value)
 
 
 def _omitted(levels: Mapping[str, Mapping[str, IniValue]]) -> frozenset[str]:

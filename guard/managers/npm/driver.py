@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,11 +14,12 @@ from guard.attest.npm_signature import RegistryKey, parse_registry_keys
 from guard.engine.npm import NpmEngine
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, MalformedInput, Refused, Unavailable
+from guard.managers.imports import import_ahead
 from guard.managers.npm.command import NpmCommand, classify, parse_command, rewrite_npx
-from guard.managers.npm.config import NpmConfiguration, load_configuration
+from guard.managers.npm.config import NpmConfiguration, load_configuration, passes_through
 from guard.managers.npm.deciding import run_deciding
 from guard.managers.npm.environment import Places
-from guard.managers.npm.global_tree import run_global
+from guard.managers.npm.global_tree import run_global, run_link
 from guard.managers.npm.installing import run_installation
 from guard.managers.npm.options import Kind
 from guard.managers.npm.session import Session
@@ -45,11 +47,9 @@ def run_npm(app: App, arguments: Sequence[str]) -> int:
     Returns:
         guard's exit status where it refuses or could not decide, else npm's own.
     """
-    kind = classify(arguments)
     target = find_npm(_path(app))
-    if kind is Kind.PASS_THROUGH:
-        os.execv(target.argv[0], [*target.argv, *arguments])  # noqa: S606 - the user's own npm
-    return _run(app, ("npm", *arguments), parse_command(arguments, major=target.major), kind, target)
+    command = parse_command(arguments, major=target.major)
+    return _run(app, ("npm", *arguments), command, classify(arguments, (command.major,)), target)
 
 
 def run_npx(app: App, arguments: Sequence[str]) -> int:
@@ -63,10 +63,11 @@ def run_npx(app: App, arguments: Sequence[str]) -> int:
         guard's exit status where it refuses or could not decide, else npx's own.
     """
     target = find_npm(_path(app))
-    line, _ = rewrite_npx(arguments, major=target.major)
-    if classify(line) is Kind.PASS_THROUGH:
-        os.execv(target.argv[0], [*target.argv, *line])  # noqa: S606 - the user's own npm
-    return _run(app, ("npx", *arguments), parse_command(line, major=target.major), Kind.EXEC, target)
+    line, removed = rewrite_npx(arguments, major=target.major)
+    for name in removed:
+        sys.stderr.write(f"npx: the --{name} argument has been removed.\n")
+    command = parse_command(line, major=target.major)
+    return _run(app, ("npx", *arguments), command, classify(line, (command.major,)), target)
 
 
 def _run(app: App, typed: Sequence[str], command: NpmCommand, kind: Kind, target: NpmTarget) -> int:
@@ -78,6 +79,8 @@ def _run(app: App, typed: Sequence[str], command: NpmCommand, kind: Kind, target
             hint="write the command's full name; run it with npm itself if it installs nothing",
         )
         return app.conclude(outcome_of(refused), command=typed)
+    if kind is Kind.PASS_THROUGH:
+        _become_npm(target, command)
     policy = app.load_policy()
     trust_root = app.load_trust_root(policy)
     with ExitStack() as stack:
@@ -103,19 +106,25 @@ def _carry_out(
     trust_root: TrustRoot,
     stack: ExitStack,
 ) -> Outcome:
+    if kind in _RESOLVED:
+        target.ask_platform()
     folder = stack.enter_context(app.runs.new())
     configuration = load_configuration(environ=app.environ, cwd=app.cwd, command=command, npm=target, home=app.home)
+    if kind is Kind.OTHER and passes_through(command, configuration):
+        stack.close()
+        _become_npm(target, command)
     client = _make_client(configuration, policy)
     engine = NpmEngine(
         client=client,
         store=app.file_store,
         facts=app.tarball_facts,
         keys=_load_keys(app, policy),
-        make_verifier=lambda: Verifier(trust_root),
+        make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
         policy=policy,
         today=app.today,
     )
     stack.callback(engine.close)
+    engine.start(import_ahead)
     session = Session(
         command=command,
         target=target,
@@ -131,7 +140,13 @@ def _carry_out(
         app.console.print(f"guard: npm {target.version} of {target.argv[-1]}", markup=False)
     if kind in _RESOLVED:
         return run_global(session) if configuration.is_global else run_installation(session, kind)
+    if command.command == "link" and command.arguments and not configuration.is_global:
+        return run_link(session)
     return run_deciding(session)
+
+
+def _become_npm(target: NpmTarget, command: NpmCommand) -> None:
+    os.execv(target.argv[0], [*target.argv, *command.to_argv()])  # noqa: S606 - the user's own npm
 
 
 def _make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard.engine.npm import NpmRequest
@@ -18,8 +20,10 @@ from guard.store.files import measure
 from guard_lockfiles.package_lock import LockedPackage, PackageLock
 
 _ALGORITHMS = frozenset({"md5", "sha1", "sha256", "sha384", "sha512"})
+# npm-package-arg, ``fromAlias``.
+_ALIAS_SPEC = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)(?:@.*)?", re.IGNORECASE | re.DOTALL)
 _FETCHED = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
-_FILES = frozenset({SourceKind.LOCAL, SourceKind.PATH})
+LOCAL_SOURCES = frozenset({SourceKind.LOCAL, SourceKind.PATH})
 # What npm cannot be held to the bytes of, even where the policy allows it.
 _NOT_BOUND = frozenset({SourceKind.VCS_PINNED, SourceKind.URL_HASHED})
 
@@ -31,12 +35,27 @@ class LockedTree:
     Args:
         project: whose it is.
         lock: every entry of it; ``None`` when there is none.
+        base: the folder that the lock's paths are relative to: the project, or the copy that it was resolved in.
         own: the project's own lock as it was, whose digests are pins; ``None`` when it had none.
     """
 
     project: Project
     lock: PackageLock | None
+    base: Path
     own: PackageLock | None
+
+    def find_aliased(self) -> frozenset[str]:
+        """Return the names of the packages that anybody asks for by an alias.
+
+        What the project itself asks for is in its own files; its lock says so, too, but that alone would be nobody's
+        wish. A lock that npm has just made has what the command line asks for.
+        """
+        entries = self.lock.packages if self.lock else ()
+        is_new = self.lock != self.own
+        specs = [spec for entry in entries if entry.path or is_new for spec in entry.requested.values()]
+        overrides = _texts(self.project.manifest.get("overrides"))
+        found = map(_ALIAS_SPEC.fullmatch, (*specs, *self.project.specs(), *overrides))
+        return frozenset(match[1] for match in found if match)
 
     def find_pinned(self) -> Mapping[tuple[str, str], LockedPackage]:
         """Return the entries of the project's own lock, by place and version."""
@@ -52,9 +71,10 @@ def judge_tree(session: Session, tree: LockedTree) -> Outcome:
         return Outcome()
     omitted = session.configuration.omit
     omit = Omit(dev="dev" in omitted, optional="optional" in omitted, peer="peer" in omitted)
-    pinned = tree.find_pinned()
+    pinned, aliased = tree.find_pinned(), tree.find_aliased()
     distinct: dict[object, PlannedPackage] = {}
-    for package in plan_lock(tree.lock, platform=session.platform, omit=omit):
+    for planned in plan_lock(tree.lock, platform=session.platform, omit=omit):
+        package = _located(_as_asked(planned, aliased), session, tree)
         own = pinned.get((package.entry.path, package.entry.version))
         distinct.setdefault(_identity(package, is_pinned=own is not None), package)
     packages = tuple(distinct.values())
@@ -64,6 +84,34 @@ def judge_tree(session: Session, tree: LockedTree) -> Outcome:
         _not_bound(item) for item in judged if item.artifact.source in _NOT_BOUND and item.decision.verdict.installs
     ]
     return Outcome(judged=judged, findings=tuple(findings), planned=len(packages))
+
+
+def _located(package: PlannedPackage, session: Session, tree: LockedTree) -> PlannedPackage:
+    """Return a folder or archive by its path from the project; what the command line names is the user's own."""
+    if package.source not in LOCAL_SOURCES:
+        return package
+    path = Path(os.path.normpath(tree.base / (package.origin or "")))
+    if path.is_relative_to(tree.base):
+        path = tree.project.root / path.relative_to(tree.base)
+    source = SourceKind.LOCAL if path in session.named_paths.values() else package.source
+    return replace(package, source=source, origin=os.path.relpath(path, tree.project.root))
+
+
+def _as_asked(package: PlannedPackage, aliased: frozenset[str]) -> PlannedPackage:
+    """Return an entry as what was asked for: an alias that nobody asks for is another package in place of that."""
+    entry = package.entry
+    if package.source is not SourceKind.ALIAS or entry.name in aliased:
+        return package
+    return replace(package, entry=replace(entry, name=entry.installed_name, alias=None), source=SourceKind.REGISTRY)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in a JSON object and those inside it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
 
 
 def _identity(package: PlannedPackage, *, is_pinned: bool) -> object:
@@ -119,9 +167,8 @@ def _artifact(package: PlannedPackage, location: Location | None, digests: tuple
 
 def _with_file(facts: Facts, package: PlannedPackage, root: Path) -> Facts:
     """Add the digests of an archive on this machine: npm compares them with the lock's."""
-    origin = (package.origin or "").removeprefix("file:")
-    path = root / origin
-    if package.source not in _FILES or not origin or not path.is_file():
+    path = root / (package.origin or "")
+    if package.source not in LOCAL_SOURCES or not path.is_file():
         return facts
     try:
         stored = measure(path, algorithms=frozenset({"sha1", "sha512"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from guard.errors import Refused
 from guard.gateway.server import Gateway
 from guard.managers.npm.cache import fill_cache
 from guard.managers.npm.command import NpmCommand, parse_command
-from guard.managers.npm.entries import LockedTree, judge_tree
+from guard.managers.npm.entries import LOCAL_SOURCES, LockedTree, judge_tree
 from guard.managers.npm.keeping import Keeping, kept_tree
 from guard.managers.npm.options import Kind
 from guard.managers.npm.plan import requires_resolution
@@ -20,11 +21,11 @@ from guard.managers.npm.project import (
     Project,
     load_installed_lock,
     load_project,
-    local_path,
     make_scratch,
-    write_file,
 )
 from guard.managers.npm.session import Session, conclude
+from guard.model import Finding, Judged, Level, RuleId
+from guard.store.files import StoredFile
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.package_lock import PackageLock, parse_package_lock
 
@@ -38,17 +39,19 @@ class Resolved:
     """What is going to be installed.
 
     Args:
-        lock: every entry.
+        lock: every entry; ``None`` where npm made no lock, so that it is decided what npm asks for.
+        base: the folder that the lock's paths are relative to.
         place: bytes to put in place of the project's lock; ``None`` to leave it as it is.
     """
 
     lock: PackageLock | None
+    base: Path
     place: bytes | None = None
 
     def tree(self, project: Project) -> LockedTree:
         """Return what is going to be installed, with the digests that the project's own lock pins."""
         own = parse_lock(project, project.lock)
-        return LockedTree(project=project, lock=self.lock, own=own)
+        return LockedTree(project=project, lock=self.lock, own=own, base=self.base)
 
 
 def run_installation(session: Session, kind: Kind) -> Outcome:
@@ -58,7 +61,7 @@ def run_installation(session: Session, kind: Kind) -> Outcome:
         session: the run.
         kind: CI takes the lock as it is; everything else resolves unless the lock already says it all.
     """
-    project = load_project(session.configuration.local_prefix)
+    project = load_project(session.configuration.local_prefix, named=session.named_paths.values())
     resolved = _find_tree(session, project, kind)
     if isinstance(resolved, Outcome):
         return resolved
@@ -71,9 +74,9 @@ def run_installation(session: Session, kind: Kind) -> Outcome:
 
 def _find_tree(session: Session, project: Project, kind: Kind) -> Resolved | Outcome:
     if kind is Kind.REBUILD:
-        return Resolved(lock=parse_lock(project, load_installed_lock(project) or project.lock))
+        return Resolved(lock=parse_lock(project, load_installed_lock(project) or project.lock), base=project.root)
     if kind is Kind.CI or _is_settled(session, project):
-        return Resolved(lock=parse_lock(project, project.lock))
+        return Resolved(lock=parse_lock(project, project.lock), base=project.root)
     return resolve(session, project)
 
 
@@ -98,62 +101,84 @@ def resolve(session: Session, project: Project) -> Resolved | Outcome:
         What is going to be installed; an outcome where something was refused, or npm itself failed.
     """
     session.progress.step("resolving")
-    scratch = make_scratch(project, session.scratch_folder, cwd=session.cwd)
-    command, is_inside = _resolving(session, project)
-    site = session.make_site()
+    named = session.named_paths.values()
+    scratch = make_scratch(project, session.scratch_folder, cwd=session.cwd, named=named)
+    command = _resolving(session, project, scratch.root)
+    site = session.make_site(specs=project.specs())
     with Gateway(site, takes_posts=True) as gateway:
         status, stdout, stderr = session.run_quietly(session.argv(command), gateway, scratch.cwd)
         findings = session.findings(gateway, site)
-        shown = [session.show(each, gateway, site) for each in (stdout, stderr)]
     site.raise_crash()
     refused = Outcome(judged=site.refused, findings=findings, planned=len(site.refused))
     if not refused.allowed:
         return refused
-    found = scratch.load_lock()
     # `npm audit fix` ends with 1 where something is left to be mended by hand.
-    if found is None or (status != 0 and session.command.command != "audit"):
+    if status != 0 and session.command.command != "audit":
         session.progress.stop()
-        for descriptor, text in enumerate(shown, start=1):
+        for descriptor, text in enumerate(session.show_failure((stdout, stderr), gateway, site), start=1):
             _write_all(descriptor, text)
         return replace(refused, tool_status=status)
+    found = scratch.load_lock()
+    if found is None:
+        return Resolved(lock=None, base=scratch.root)
     name, data = found
-    faithful = scratch.is_faithful and is_inside and name == project.lock_name
-    keeps = faithful and session.configuration.package_lock and session.command.command in _PLACES_LOCK
-    may_place = keeps and not session.configuration.dry_run
-    return Resolved(lock=parse_lock(project, data), place=data if may_place else None)
+    lock = parse_lock(project, data)
+    addresses = tuple(_refuse_addresses(lock, gateway))
+    if addresses:
+        return replace(refused, findings=addresses)
+    is_faithful = scratch.is_faithful and all(path.is_relative_to(project.root) for path in named)
+    may_place = is_faithful and name == project.lock_name and _writes_lock(session)
+    return Resolved(lock=lock, base=scratch.root, place=data if may_place else None)
 
 
-def _resolving(session: Session, project: Project) -> tuple[NpmCommand, bool]:
-    """Return the command that only makes a lock, and whether all folders that it names lie inside the project."""
-    is_inside = True
-    arguments = []
-    for argument in session.command.arguments:
-        path = _named_path(argument, session.cwd)
-        if path is not None and not path.is_relative_to(project.root):
-            is_inside = False
-            arguments.append(f"{argument.partition('@')[0]}@file:{path}" if "@file:" in argument else str(path))
-        else:
-            arguments.append(argument)
-    command = session.command.with_arguments(tuple(arguments))
-    command = command.without({"dry-run", "json", "prefix", "global", "location", "audit", "fund", "package-lock"})
+def _writes_lock(session: Session) -> bool:
+    """Whether npm is going to write the lock that it resolves."""
+    settings = session.configuration
+    writes = settings.package_lock and settings.value("save") is not False and not settings.dry_run
+    return writes and session.command.command in _PLACES_LOCK
+
+
+def _refuse_addresses(lock: PackageLock | None, gateway: Gateway) -> Iterator[Finding]:
+    """Yield a finding for each dependency that is an address on the web and has the path of a registry's release.
+
+    npm puts the gateway in place of every host, also in the lock that it makes here, so that the gateway took the
+    request for one of that release.
+    """
+    for entry in lock.packages if lock else ():
+        if (entry.resolved or "").startswith(f"{gateway.url}/"):
+            yield Finding(
+                rule=RuleId.SOURCE_NOT_ALLOWED,
+                level=Level.BLOCK,
+                message=f"{entry.installed_name} is asked for by an address, not as a release of a registry",
+                next="depend on a release of a registry instead",
+            )
+
+
+def _resolving(session: Session, project: Project, scratch: Path) -> NpmCommand:
+    """Return the command that only makes a lock, in a copy of the project."""
     if session.command.command == "update" and session.configuration.is_global:
-        return parse_command(["install", *_only_lock(session)], major=command.major), True
-    return command.followed_by(_only_lock(session)), is_inside
+        return parse_command(["install", *_only_lock(session)], major=session.command.major)
+    paths = session.named_paths
+    arguments = (_moved(each, paths.get(each), project.root, scratch) for each in session.command.arguments)
+    command = session.command.with_arguments(tuple(arguments))
+    if command.command == "install-test":
+        command = command.with_word("install")
+    command = command.without({"dry-run", "prefix", "global", "location", "audit", "fund", "package-lock"})
+    return command.followed_by(_only_lock(session))
+
+
+def _moved(argument: str, path: Path | None, root: Path, scratch: Path) -> str:
+    """Return an argument as it must be in the copy: what it names in the project, it names there."""
+    if path is None:
+        return argument
+    there = scratch / path.relative_to(root) if path.is_relative_to(root) else path
+    name, at, _ = argument.partition("@file:")
+    return f"{name}@file:{there}" if at and name else str(there)
 
 
 def _only_lock(session: Session) -> list[str]:
-    options = ["--package-lock", "--package-lock-only", "--ignore-scripts", "--no-fund", "--no-progress"]
+    options = ["--save", "--package-lock", "--package-lock-only", "--ignore-scripts", "--no-fund", "--no-progress"]
     return options if session.command.command == "audit" else [*options, "--no-audit"]
-
-
-def _named_path(argument: str, cwd: Path) -> Path | None:
-    """Return the folder or archive that an argument of ``npm install`` names, if it does."""
-    name, at, spec = argument.partition("@file:")
-    if at and name:
-        return local_path(f"file:{spec}", cwd)
-    if argument in (".", ".."):
-        return Path(os.path.normpath(cwd / argument))
-    return local_path(argument, cwd)
 
 
 def parse_lock(project: Project, data: bytes | None) -> PackageLock | None:
@@ -175,33 +200,58 @@ def parse_lock(project: Project, data: bytes | None) -> PackageLock | None:
 
 def _install(session: Session, project: Project, resolved: Resolved, outcome: Outcome, kind: Kind) -> Outcome:
     session.progress.step("installing")
-    fill_cache(session.places.cache, session.stored_files(outcome.judged))
+    fill_cache(session.places.cache, (*session.stored_files(outcome.judged), *_archives(project, outcome.judged)))
     backup = Backup(project)
-    site = session.make_site(outcome.judged)
-    with kept_tree(project.root / "node_modules", _keeping(kind, outcome)) as tree:
+    site = session.make_site(outcome.judged, specs=project.specs())
+    with kept_tree(project.root / "node_modules", _keeping(session, project, resolved, outcome, kind)) as tree:
         with Gateway(site, takes_posts=True) as gateway:
             if resolved.place is not None:
-                write_file(project.lock_path, resolved.place)
-            status = session.run_shown(session.command, gateway, site)
-        site.raise_crash()
+                backup.place_lock(resolved.place)
+            try:
+                status = session.run_shown(session.command, gateway, site)
+                site.raise_crash()
+            except BaseException:  # a signal, or a mistake of guard's own
+                backup.restore()
+                tree.restore()
+                raise
         concluded = conclude(outcome, session, gateway, site, status=status)
         if not concluded.allowed:
             backup.restore()
             tree.restore()
-        elif status != 0 and resolved.place is not None:
-            backup.restore_lock(resolved.place)
+        elif status != 0:
+            backup.restore_lock()
     return concluded
 
 
-def _keeping(kind: Kind, outcome: Outcome) -> Keeping:
+def _archives(project: Project, judged: Iterable[Judged]) -> Iterator[StoredFile]:
+    """Yield the archives on this machine that are installed.
+
+    Where npm is to put the gateway in place of every host, it does so in a ``file:`` address, too (``registryResolved``
+    of arborist's ``reify.js``), so that it finds an archive by its digest alone.
+    """
+    for item in judged:
+        if item.artifact.source in LOCAL_SOURCES and item.facts.observed:
+            path = project.root / (item.artifact.origin or "")
+            yield StoredFile(path=path, size_bytes=path.stat().st_size, digests=item.facts.observed)
+
+
+def _keeping(session: Session, project: Project, resolved: Resolved, outcome: Outcome, kind: Kind) -> Keeping:
     """Say how the installed tree is kept until it is known that nothing was refused.
 
-    All that npm itself will ask for is decided, so that only a package's own script can come to ask for more.
+    All that npm itself will ask for is decided, so that only a script can come to ask for more: one of a package, of
+    the project, or of a folder, into which nobody has looked. Where npm was told to leave something out it may find
+    more to install than the lock's flags say.
     """
+    if session.configuration.dry_run:
+        return Keeping.NOT
     if kind is Kind.CI:
         return Keeping.MOVED
-    runs_code = any(judged.facts.has_install_script for judged in outcome.judged)
-    return Keeping.LINKED if runs_code else Keeping.NOT
+    may_ask_for_more = resolved.lock is None or bool(session.configuration.omit) or project.has_install_script
+    return Keeping.LINKED if may_ask_for_more or any(map(_may_run_code, outcome.judged)) else Keeping.NOT
+
+
+def _may_run_code(judged: Judged) -> bool:
+    return judged.facts.has_install_script or judged.artifact.source in LOCAL_SOURCES
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -127,10 +127,11 @@ class Scan:
         key, negated = _strip_negations(name.lstrip("-"))
         key = expand(key, self._types) or key
         read, is_taken = _read_value(self._types.get(key), following, negated=negated, has_equals=bool(equals))
+        plain = f"--{name.lstrip('-')}"
         if not is_taken or following is None:
-            return Part((name,), position, key=key, value=read)
+            return Part((f"{plain}=" if read == "" else plain,), position, key=key, value=read)
         self._at += 1
-        return Part((f"{name}={following}",) if equals else (name, following), position, key=key, value=read)
+        return Part((f"{plain}={following}",) if equals else (plain, following), position, key=key, value=read)
 
     def _shorthand(self, name: str) -> list[str] | None:
         """Return what a shorthand stands for (``resolveShort``): exact, several letters, abbreviated, in this order."""
@@ -206,7 +207,8 @@ def _looks_like_option(token: str | None) -> bool:
 def _is_number(token: str) -> bool:
     """Whether a token is a plain decimal number; JavaScript knows more, which then reads as an argument here."""
     text = token.strip()
-    return text[text[:1] in ("+", "-") :].replace(".", "", 1).isdigit()
+    digits = text[text[:1] in ("+", "-") :].replace(".", "", 1)
+    return digits.isascii() and digits.isdigit()
 
 
 def classify(arguments: Sequence[str], majors: Sequence[int] = MAJORS) -> Kind:

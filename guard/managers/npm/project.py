@@ -10,22 +10,37 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from guard import limits
 from guard.errors import ConfigInvalid, MalformedInput, malformed_input_boundary
+from guard.managers.npm.ini import IniValue, parse_ini
 
 MANIFEST = "package.json"
 SHRINKWRAP = "npm-shrinkwrap.json"
 PACKAGE_LOCK = "package-lock.json"
 _DEPENDENCY_MEMBERS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-_LOCAL_SPEC = re.compile(r"(?:file:(?://)?|(?=\.{0,2}/)|(?=~/))(.*)", re.DOTALL)
+_LOCAL_SPEC = re.compile(r"(?:file:(?://)?|(?=\.|/|~/))(.*)", re.DOTALL | re.IGNORECASE)
 _ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar")
-# Lines of an .npmrc that say who the user is; the scratch copy needs none, since only the gateway is asked.
-_SECRET_LINE = re.compile(rb"^[^=#;\n]*(?:_auth|_authToken|_password|username|certfile|keyfile)\s*=.*$", re.MULTILINE)
+# Settings that say who the user is, or how a registry is reached: the scratch copy needs none, since npm asks only the
+# gateway, of which the environment tells it. A proxy's and a registry's address may hold a password.
+_KEPT_BACK = frozenset(
+    {
+        *("_auth", "_authtoken", "_password", "username", "email", "otp", "cert", "key", "certfile", "keyfile"),
+        *("registry", "proxy", "https-proxy", "http-proxy"),
+    }
+)
+# npm's documentation, "scripts", "Life Cycle Operation Order", `npm install`, and "Life Cycle Scripts", `dependencies`.
+_PROJECT_SCRIPTS = frozenset(
+    {
+        *("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"),
+        *("predependencies", "dependencies", "postdependencies"),
+    }
+)
 _NOT_WALKED = frozenset({"node_modules", ".git"})
 
 
@@ -60,6 +75,12 @@ class Project:
         data = self.manifests.get(MANIFEST)
         return {} if data is None else parse_manifest(data, what=str(self.root / MANIFEST))
 
+    @property
+    def has_install_script(self) -> bool:
+        """Whether the project's own package.json has a script that an installation runs."""
+        scripts = self.manifest.get("scripts")
+        return isinstance(scripts, dict) and not _PROJECT_SCRIPTS.isdisjoint(scripts)
+
     def members(self) -> dict[str, Mapping[str, object]]:
         """Return every other package.json, by its folder relative to the root."""
         return {
@@ -68,9 +89,19 @@ class Project:
             if path != MANIFEST
         }
 
+    def specs(self) -> Iterator[str]:
+        """Yield what every package.json asks for, names aside."""
+        for path, data in self.manifests.items():
+            with contextlib.suppress(MalformedInput):
+                yield from (spec for _, _, spec in _specs(parse_manifest(data, what=path)))
 
-def load_project(root: Path) -> Project:
-    """Read the files of a project. Folders are walked only when its package.json may lead to them.
+
+def load_project(root: Path, *, named: Iterable[Path] = ()) -> Project:
+    """Read the files of a project. Folders are walked only when something may lead to them.
+
+    Args:
+        root: the folder that npm works in.
+        named: folders and archives that the command line names.
 
     Raises:
         ConfigInvalid: a file cannot be read.
@@ -80,7 +111,8 @@ def load_project(root: Path) -> Project:
     lock = _load(root / lock_name, limits.NPM_LOCK_MAX_BYTES)
     own = _load(root / MANIFEST, limits.METADATA_MAX_BYTES)
     manifests = {} if own is None else {MANIFEST: own}
-    if own is not None and _leads_to_folders(parse_manifest(own, what=str(root / MANIFEST))):
+    leads = own is not None and _leads_to_folders(parse_manifest(own, what=str(root / MANIFEST)))
+    if leads or any(path.is_dir() and path.is_relative_to(root) for path in named):
         manifests |= {str(path.relative_to(root)): data for path, data in _walk_manifests(root)}
     return Project(root=root, manifests=manifests, lock_name=lock_name, lock=lock)
 
@@ -127,13 +159,14 @@ def load_installed_lock(project: Project) -> bytes | None:
     return _load(project.root / "node_modules" / ".package-lock.json", limits.NPM_LOCK_MAX_BYTES)
 
 
-def make_scratch(project: Project, folder: Path, *, cwd: Path) -> Scratch:
+def make_scratch(project: Project, folder: Path, *, cwd: Path, named: Iterable[Path] = ()) -> Scratch:
     """Copy what npm resolves from.
 
     Args:
         project: the project.
         folder: an empty private folder.
         cwd: the user's working directory.
+        named: folders and archives that the command line names.
     """
     root = folder / (project.root.name or "root")  # npm names a nameless project after its folder
     root.mkdir(parents=True)
@@ -146,6 +179,9 @@ def make_scratch(project: Project, folder: Path, *, cwd: Path) -> Scratch:
         place.write_bytes(changed or data)
         for archive in inside:
             _copy_archive(project.root, root, archive)
+    for item in named:
+        if item.is_relative_to(project.root) and item.is_file():
+            _copy_archive(project.root, root, item.relative_to(project.root))
     if project.lock is not None:
         (root / project.lock_name).write_bytes(project.lock)
     elif (hidden := _from_hidden_lock(project)) is not None:
@@ -167,7 +203,8 @@ def local_path(spec: str, folder: Path) -> Path | None:
     if found is None:
         named = spec.lower().endswith(_ARCHIVE_SUFFIXES) and "://" not in spec and not spec.startswith("git")
         return Path(os.path.normpath(folder / spec)) if named and (folder / spec).is_file() else None
-    return Path(os.path.normpath(folder / Path(found[1]).expanduser()))
+    path = Path(found[1])
+    return Path(os.path.normpath(folder / (path.expanduser() if path.parts[:1] == ("~",) else path)))
 
 
 class Backup:
@@ -181,6 +218,7 @@ class Backup:
         self._project = project
         self._had = {project.root / path: data for path, data in project.manifests.items()}
         self._locks = {project.root / name: _load(project.root / name, None) for name in (SHRINKWRAP, PACKAGE_LOCK)}
+        self._placed: int | None = None
 
     def restore(self) -> None:
         """Put every file back that differs; one that was not there is removed."""
@@ -188,10 +226,15 @@ class Backup:
         for path, data in ({manifest: None} | self._had | self._locks).items():
             restore_file(path, data)
 
-    def restore_lock(self, placed: bytes) -> None:
-        """Put the lock back when it still is what guard placed: npm failed before it came to writing its own."""
+    def place_lock(self, data: bytes) -> None:
+        """Put a lock in place of the project's."""
+        write_file(self._project.lock_path, data)
+        self._placed = self._project.lock_path.stat().st_mtime_ns
+
+    def restore_lock(self) -> None:
+        """Put the lock back when it still is the one that was placed: npm failed before it wrote its own."""
         path = self._project.lock_path
-        if _load(path, None) == placed:
+        if self._placed is not None and path.exists() and path.stat().st_mtime_ns == self._placed:
             restore_file(path, self._locks[path])
 
 
@@ -213,12 +256,23 @@ def write_file(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
-        temporary.chmod(real.stat().st_mode & 0o7777 if real.exists() else 0o666 & ~_umask())
+        _copy_owner_and_mode(real, temporary)
         temporary.replace(real)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _copy_owner_and_mode(former: Path, file: Path) -> None:
+    """Make a new file belong to whom the former one belonged to, which root alone can do, with its mode."""
+    if not former.exists():
+        file.chmod(0o666 & ~_umask())
+        return
+    state = former.stat()
+    with contextlib.suppress(PermissionError):
+        os.chown(file, state.st_uid, state.st_gid)
+    file.chmod(stat.S_IMODE(state.st_mode))
 
 
 def _umask() -> int:
@@ -285,7 +339,19 @@ def _copy_archive(root: Path, scratch: Path, archive: Path) -> None:
 def _copy_settings(root: Path, scratch: Path) -> None:
     settings = _load(root / ".npmrc", limits.POLICY_MAX_BYTES)
     if settings is not None:
-        (scratch / ".npmrc").write_bytes(_SECRET_LINE.sub(b"", settings))
+        (scratch / ".npmrc").write_text("".join(_settings_lines(parse_ini(settings))))
+
+
+def _settings_lines(settings: Mapping[str, IniValue]) -> Iterator[str]:
+    """Yield the lines of an .npmrc with what the scratch copy needs.
+
+    What begins with ``//`` is of one registry, and a section holds nothing that npm knows.
+    """
+    for key, value in settings.items():
+        is_kept_back = key.startswith("//") or key.rpartition(":")[2].strip().lower() in _KEPT_BACK
+        if not is_kept_back and not isinstance(value, dict):
+            name = json.dumps(f"{key}[]" if isinstance(value, list) else key)
+            yield from (f"{name}={json.dumps(each)}\n" for each in (value if isinstance(value, list) else [value]))
 
 
 def _from_hidden_lock(project: Project) -> bytes | None:
@@ -293,7 +359,7 @@ def _from_hidden_lock(project: Project) -> bytes | None:
     data = load_installed_lock(project)
     try:
         known = None if data is None else json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(known, dict) or not isinstance(known.get("packages"), dict):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +14,16 @@ from guard.gateway.npm import NpmSite
 from guard.gateway.server import Gateway
 from guard.managers.npm.command import NpmCommand
 from guard.managers.npm.config import NpmConfiguration
-from guard.managers.npm.environment import Places, npm_environment
+from guard.managers.npm.environment import REPLACED, Places, npm_environment
 from guard.managers.npm.plan import Platform
+from guard.managers.npm.project import local_path
 from guard.managers.npm.target import NpmTarget
 from guard.managers.process import OutputFilter, run_quietly, run_relayed
 from guard.managers.progress import Progress
-from guard.model import Ecosystem, Finding, Judged, Level, RuleId
+from guard.model import Ecosystem, Finding, Judged, Level, RuleId, SourceKind
 from guard.policy.provenance import REGISTRY_SOURCES
 from guard.policy.schema import InstallScriptsMode
+from guard.registry.credentials import redact_url
 from guard.registry.npm import NpmClient
 from guard.store.files import StoredFile
 
@@ -43,6 +46,11 @@ _TAKEN_OFF = frozenset(
         "fetch-timeout",
     }
 )
+# What becomes a program of the user's choice, which may live long and do with signals what it likes.
+_PROGRAMS = frozenset({"exec", "init"})
+
+# Before, npm had one for statistics, too, which was the other one unless somebody said so.
+_ONE_REGISTRY_SINCE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,12 @@ class Session:
         settings, found = self.configuration, self.target.load_platform()
         return Platform(os=settings.os or found.os, cpu=settings.cpu or found.cpu, libc=settings.libc or found.libc)
 
+    @property
+    def named_paths(self) -> Mapping[str, Path]:
+        """The folders and archives that the command line names, by argument."""
+        paths = {argument: _named_path(argument, self.cwd) for argument in self.command.arguments}
+        return {argument: path for argument, path in paths.items() if path is not None}
+
     def stored_files(self, judged: Iterable[Judged]) -> Iterator[StoredFile]:
         """Yield the bytes of what was decided and comes from a registry."""
         for item in judged:
@@ -86,12 +100,17 @@ class Session:
 
     def environment(self, gateway: Gateway) -> dict[str, str]:
         """Return the environment for npm, reaching nothing but the gateway."""
+        handed_on = self.configuration.variables(REPLACED)
+        if self.target.major < _ONE_REGISTRY_SINCE:
+            handed_on["npm_config_metrics_registry"] = str(self.configuration.value("registry"))
         return npm_environment(
             self.environ,
             gateway,
             self.places,
+            handed_on=handed_on,
             scopes=self.configuration.scopes,
             script_shell=self.configuration.script_shell or "sh",
+            global_settings=Path(str(self.configuration.value("globalconfig"))),
         )
 
     def argv(self, command: NpmCommand) -> list[str]:
@@ -99,25 +118,29 @@ class Session:
         scopes = {f"{scope}:registry" for scope in self.configuration.scopes}
         return [*self.target.argv, *command.without(_TAKEN_OFF | scopes).to_argv()]
 
-    def make_site(self, planned: Sequence[Judged] = ()) -> NpmSite:
+    def make_site(self, planned: Sequence[Judged] = (), *, specs: Iterable[str] = ()) -> NpmSite:
         """Return what the gateway serves.
 
         Args:
             planned: what was decided and allowed.
+            specs: what the project's files ask for.
         """
         for judged in planned:
             self.note_scripts(judged)
         return NpmSite(
             self.engine,
             self.client,
-            planned={(judged.artifact.name, judged.artifact.version): judged for judged in planned},
+            planned=planned,
+            addresses=(spec for spec in (*self.command.arguments, *specs) if "://" in spec),
             on_refusal=self.places.refused.touch,
             on_delivery=self.note_scripts,
         )
 
     def note_scripts(self, judged: Judged) -> None:
-        """Tell the shell of scripts when a package is to be installed without them."""
+        """Tell the shell of scripts when a package is to be installed without them; the user's own code has its own."""
         artifact = judged.artifact
+        if artifact.source not in REGISTRY_SOURCES | {SourceKind.BUNDLED}:
+            return
         asked = self.engine.policy.for_package(Ecosystem.NPM, artifact.name, artifact.version, today=self.engine.today)
         if asked.install_scripts is InstallScriptsMode.SKIP:
             mark = self.places.skipped / f"{artifact.name}@{artifact.version}"
@@ -126,7 +149,16 @@ class Session:
 
     def run_quietly(self, argv: list[str], gateway: Gateway, cwd: Path) -> tuple[int, bytes, bytes]:
         """Run npm without showing its output; see :func:`guard.managers.process.run_quietly`."""
-        return run_quietly(argv, environ=self.environment(gateway), cwd=str(cwd))
+        environ = {**self.environment(gateway), "npm_config_logs_dir": str(self.places.quiet_logs)}
+        return run_quietly(argv, environ=environ, cwd=str(cwd))
+
+    def show_failure(self, output: tuple[bytes, bytes], gateway: Gateway, site: NpmSite) -> tuple[bytes, bytes]:
+        """Return what a quiet run said, as the user should see it, and put its logs where that says they are."""
+        for log in self.places.quiet_logs.glob("*"):
+            self.places.logs.mkdir(parents=True, exist_ok=True)
+            (self.places.logs / log.name).write_bytes(self.show(log.read_bytes(), gateway, site))
+        stdout, stderr = (self.show(each, gateway, site) for each in output)
+        return stdout, stderr
 
     def run_shown(self, command: NpmCommand, gateway: Gateway, site: NpmSite) -> int:
         """Run the user's command on the user's own streams, and mend the logs that npm wrote meanwhile.
@@ -135,31 +167,46 @@ class Session:
             npm's exit status.
         """
         self.progress.stop()
-        before = set(self.places.logs.glob("*.log"))
-        status = run_relayed(
-            self.argv(command),
-            environ=self.environment(gateway),
-            make_filter=lambda: self.make_filter(gateway, site),
-        )
-        for log in set(self.places.logs.glob("*.log")) - before:
-            written = log.read_bytes()
-            log.write_bytes(self.show(written, gateway, site))
-        return status
+        before = set(self.places.logs.glob("*"))
+        try:
+            return run_relayed(
+                self.argv(command),
+                environ=self.environment(gateway),
+                make_filter=lambda: self.make_filter(gateway, site),
+                ends_on_signals=command.command not in _PROGRAMS,
+            )
+        finally:
+            for log in set(self.places.logs.glob("*")) - before:
+                written = log.read_bytes()
+                shown = self.show(written, gateway, site)
+                if shown != written:
+                    log.write_bytes(shown)
 
     def make_filter(self, gateway: Gateway, site: NpmSite) -> OutputFilter:
         """Return a filter that puts the user's own addresses and folders in place of guard's."""
-        scratch, cache = self.scratch_folder, self.places.cache
+        places, host = self._shown_places, urlsplit(gateway.url).netloc
 
         def replace(text: str) -> str:
-            for own, users in ((scratch, self.configuration.local_prefix.parent), (cache, self.places.logs.parent)):
-                if text.startswith(str(own)):
-                    return str(users) + text.removeprefix(str(own))
+            for own, users in places.items():
+                if text.startswith(own):
+                    return users + text.removeprefix(own)
             if text.startswith(gateway.url):
                 return site.upstream_url(text.removeprefix(gateway.url))
             return urlsplit(self.configuration.registries.default).netloc + text.removeprefix(host)
 
-        host = urlsplit(gateway.url).netloc
-        return OutputFilter([gateway.url, str(scratch), str(cache), host], replace)
+        return OutputFilter([gateway.url, *places, host], replace)
+
+    @property
+    def _shown_places(self) -> dict[str, str]:
+        """What the user should see in place of guard's own files."""
+        places, settings = self.places, self.configuration
+        return {
+            str(self.scratch_folder): str(settings.local_prefix.parent),
+            str(places.cache): str(places.logs.parent),
+            str(places.quiet_logs): str(places.logs),
+            str(places.shell): settings.script_shell or "sh",
+            str(places.git): settings.git,
+        }
 
     def show(self, data: bytes, gateway: Gateway, site: NpmSite) -> bytes:
         """Return output of npm's that was captured, as the user should see it."""
@@ -180,7 +227,7 @@ class Session:
             lines = self.places.git_log.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return ()
-        addresses = [word for line in lines for word in line.split() if "://" in word or "@" in word]
+        addresses = [redact_url(word) for line in lines for word in line.split() if "://" in word or "@" in word]
         return tuple(
             Finding(
                 rule=RuleId.SOURCE_NOT_ALLOWED,
@@ -190,6 +237,16 @@ class Session:
             )
             for address in dict.fromkeys(addresses)
         )
+
+
+def _named_path(argument: str, cwd: Path) -> Path | None:
+    """Return the folder or archive that an argument of ``npm install`` names, if it does."""
+    name, at, spec = argument.partition("@file:")
+    if at and name:
+        return local_path(f"file:{spec}", cwd)
+    if argument in (".", ".."):
+        return Path(os.path.normpath(cwd / argument))
+    return local_path(argument, cwd)
 
 
 def conclude(before: Outcome, session: Session, gateway: Gateway, site: NpmSite, *, status: int) -> Outcome:

@@ -6,6 +6,7 @@ Mostly the program is a link into npm's own folder, and files say the rest. Behi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from guard.managers.npm.vocabulary import MAJORS
 from guard.managers.shim_mark import HEAD_BYTES, SHIM_MARK
 
 _PROBE_TIMEOUT_SECONDS = 60
-_NODE_NAME = re.compile(r"node(js)?([-0-9.]*)")
+_NODE_NAME = re.compile(r"node(js)?(-?v?[0-9.]+)?")
 _SHEBANG = re.compile(rb"#!\s*(\S+)(?:\s+(?:-S\s+)?(\S+))?")
 _VERSION = re.compile(r"(\d+)\.(\d+)\.")
 
@@ -122,7 +123,8 @@ class NpmTarget:
 
     def ask_platform(self) -> None:
         """Start to ask node for the platform, so that :meth:`load_platform` need not wait for it later."""
-        self._probe.start()
+        with contextlib.suppress(OSError):  # which is for `load_platform` to say
+            self._probe.start()
 
     def load_platform(self) -> Platform:
         """Return what node says of the platform that it runs on.

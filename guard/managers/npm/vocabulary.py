@@ -39,8 +39,9 @@ _COMMANDS_OF = {
     Kind.EXEC: "exec init",
     Kind.REBUILD: "rebuild",
     # find-dupes builds the tree that dedupe would, for which it may have to clone repositories.
-    Kind.OTHER: "approve-scripts deny-scripts diff edit find-dupes install-scripts link pack version",
-    Kind.REFUSED: "cache",
+    Kind.OTHER: "approve-scripts deny-scripts diff find-dupes install-scripts link pack version",
+    # edit runs the scripts of what was edited, which nobody can decide.
+    Kind.REFUSED: "cache edit",
 }
 _KINDS = {command: kind for kind, commands in _COMMANDS_OF.items() for command in commands.split()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from guard.app import App
 from guard.engine.outcome import Outcome
 from guard.engine.pypi import PyPIEngine
 from guard.errors import MalformedInput, Refused, Unavailable, UsageError
+from guard.managers.imports import import_ahead
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
 from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
 from guard.managers.pip.deciding import run_deciding
@@ -101,7 +101,7 @@ def _run(
     engine = PyPIEngine(
         index=upstream.client,
         store=app.file_store,
-        make_verifier=lambda: Verifier(trust_root),
+        make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
         policy=policy,
         today=app.today,
     )
@@ -118,7 +118,7 @@ def _run(
         folder=folder,
         progress=show_progress(app, stack),
     )
-    engine.start(_import_what_the_end_needs)
+    engine.start(import_ahead)
     before = judge_inputs(session)
     if not before.allowed:
         return before
@@ -128,12 +128,6 @@ def _run(
     if typed.command == Kind.INSTALL and not session.hashes_enforced:
         return run_installation(session, before)
     return run_deciding(session, before)
-
-
-def _import_what_the_end_needs() -> None:
-    """Import the report formats while pip works, not when the user waits for the prompt."""
-    importlib.import_module("guard.report.json_report")
-    importlib.import_module("guard.report.text")
 
 
 def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles:

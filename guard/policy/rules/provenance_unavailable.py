@@ -14,7 +14,17 @@ from collections.abc import Iterable
 
 from typing_extensions import assert_never
 
-from guard.model import Ecosystem, Evidence, EvidenceState, Facts, Finding, Level, RuleId, UnavailableCause
+from guard.model import (
+    Ecosystem,
+    Evidence,
+    EvidenceKind,
+    EvidenceState,
+    Facts,
+    Finding,
+    Level,
+    RuleId,
+    UnavailableCause,
+)
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import REGISTRY_SOURCES, attested_evidence, is_outweighed
 from guard.policy.schema import ProvenanceMode
@@ -49,6 +59,10 @@ def _judge(evidence: Evidence, facts: Facts, policy: PackagePolicy) -> Finding:
         case UnavailableCause.ACCESS_DENIED:
             level = _level(policy)
             what, mend = f"access to the provenance of {subject} was denied{reason}", "check credentials"
+        case UnavailableCause.NOT_SERVED if evidence.kind is EvidenceKind.NPM_PUBLISH:
+            level = Level.NOTE if is_outweighed(evidence, facts) else _level_not_served(policy)
+            what = f"the publish attestation of {subject} cannot be verified{reason}"
+            mend = "name a file of the registry's keys in guard.toml: [npm] keys"
         case UnavailableCause.NOT_SERVED:
             level = _level_not_served(policy)
             what = f"{facts.artifact.origin or 'the index'} serves no provenance"

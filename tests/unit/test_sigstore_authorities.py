@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import copy
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.errors import ConfigInvalid
+from guard.sigstore.authorities import Authorities, Validity, decode_authorities
+from guard.sigstore.trust_root import parse_trust_root
+from tests.sim.judging import mint
+
+ROOT = mint().trust_root()
+START = datetime(2022, 4, 13, 20, 6, 15, tzinfo=timezone.utc)
+TICK = timedelta(microseconds=1)
+
+
+def decode(root: dict[str, Any]) -> Authorities:
+    return decode_authorities(parse_trust_root(json.dumps(root).encode(), source="the\x1b[2J root"))
+
+
+def changed(place: str, **members: Any) -> dict[str, Any]:
+    root = copy.deepcopy(ROOT)
+    parent = root[place][0].get("publicKey", root[place][0])
+    parent.update(members)
+    return root
+
+
+def test_everybody_is_read() -> None:
+    authorities = decode(ROOT)
+    sigstore = mint()
+    assert list(authorities.logs) == [sigstore.rekor.log_id, sigstore.rekor_v2.log_id]
+    assert list(authorities.ct_logs) == [sigstore.ct_log.log_id]
+    [log] = authorities.ct_logs.values()
+    assert (log.log_id, log.key) == (sigstore.ct_log.log_id, sigstore.ct_log.key.public_key())
+    [authority] = authorities.certificate_authorities
+    assert authority.chain == sigstore.authority.chain
+    [tsa] = authorities.timestamp_authorities
+    assert tsa.chain == sigstore.timestamp_authority.chain
+
+
+@pytest.mark.parametrize(
+    ("span", "validity"),
+    [
+        pytest.param(None, Validity(None, None), id="none"),
+        pytest.param({}, Validity(None, None), id="open"),
+        pytest.param({"start": None, "end": None}, Validity(None, None), id="null"),
+        pytest.param({"start": "2022-04-13T20:06:15Z"}, Validity(START, None), id="start"),
+        pytest.param({"end": "2022-04-13T20:06:15.000Z"}, Validity(None, START), id="end"),
+        pytest.param(
+            {"start": "2022-04-13T22:06:15+02:00", "end": "2022-04-13T20:06:15.000001Z"},
+            Validity(START, START + TICK),
+            id="both",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"])
+def test_validity(place: str, span: Any, validity: Validity) -> None:
+    authorities = decode(changed(place, validFor=span))
+    validities = {
+        "tlogs": [log.validity for log in authorities.logs.values()],
+        "ctlogs": [log.validity for log in authorities.ct_logs.values()],
+        "certificateAuthorities": [each.validity for each in authorities.certificate_authorities],
+        "timestampAuthorities": [each.validity for each in authorities.timestamp_authorities],
+    }
+    assert validities[place][0] == validity
+
+
+def test_both_ends_belong_to_it() -> None:
+    closed = Validity(START, START + TICK)
+    assert [closed.contains(START + tick * TICK) for tick in (-1, 0, 1, 2)] == [False, True, True, False]
+    assert [Validity(START, None).contains(START + tick * TICK) for tick in (-1, 0, 1)] == [False, True, True]
+    assert [Validity(None, START).contains(START + tick * TICK) for tick in (-1, 0, 1)] == [True, True, False]
+    assert Validity(None, None).contains(START)
+    assert not Validity(START + TICK, START).contains(START)
+
+
+@pytest.mark.parametrize("none", [None, []])
+def test_timestamp_authorities_may_be_missing(none: Any) -> None:
+    assert decode(ROOT | {"timestampAuthorities": none}).timestamp_authorities == ()
+    root = copy.deepcopy(ROOT)
+    del root["timestampAuthorities"]
+    assert decode(root).timestamp_authorities == ()
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        pytest.param(changed("tlogs", rawBytes="!"), id="key-no-base64"),
+        pytest.param(changed("tlogs", rawBytes="AAAA"), id="no-key"),
+        pytest.param(changed("tlogs", rawBytes=None), id="key-missing"),
+        pytest.param(changed("tlogs", validFor=[]), id="validity-no-object"),
+        pytest.param(changed("tlogs", validFor={"start": "tomorrow"}), id="no-date"),
+        pytest.param(changed("tlogs", validFor={"start": "2022-04-13T20:06:15"}), id="no-time-zone"),
+        pytest.param(changed("tlogs", validFor={"end": 1}), id="date-no-text"),
+        pytest.param(changed("certificateAuthorities", certChain={"certificates": []}), id="empty-chain"),
+        pytest.param(changed("certificateAuthorities", certChain=None), id="no-chain"),
+        pytest.param(
+            changed("certificateAuthorities", certChain={"certificates": [{"rawBytes": "AAAA"}]}), id="no-certificate"
+        ),
+        pytest.param(changed("timestampAuthorities", certChain={"certificates": []}), id="empty-chain-of-timestamps"),
+        pytest.param(ROOT | {"timestampAuthorities": {}}, id="timestamp-authorities-no-list"),
+        pytest.param(ROOT | {"tlogs": ROOT["tlogs"] * 2}, id="log-twice"),
+        pytest.param(ROOT | {"ctlogs": ROOT["ctlogs"] * 2}, id="ct-log-twice"),
+        pytest.param(ROOT | {"tlogs": [ROOT["tlogs"][0] | {"logId": None}]}, id="log-without-name"),
+        pytest.param(ROOT | {"tlogs": [ROOT["tlogs"][0] | {"publicKey": None}]}, id="log-without-key"),
+    ],
+)
+def test_a_root_that_cannot_be_used(root: dict[str, Any]) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        decode(root)
+    assert "cannot be used" in caught.value.message
+    assert "\x1b" not in caught.value.message.replace("the\x1b[2J root", "")
+    assert len(caught.value.message) < 300
+
+
+PLACES = [("tlogs", "publicKey"), ("tlogs", "logId"), ("ctlogs", "publicKey"), ("certificateAuthorities", "certChain")]
+VALUES = st.none() | st.integers() | st.text(max_size=5) | st.lists(st.none(), max_size=2)
+
+
+@given(place=st.sampled_from(PLACES), value=VALUES | st.dictionaries(st.sampled_from(["rawBytes", "keyId"]), VALUES))
+def test_whatever_stands_in_a_root_is_used_or_refused(place: tuple[str, str], value: Any) -> None:
+    root = copy.deepcopy(ROOT)
+    root[place[0]][0][place[1]] = value
+    with pytest.raises(ConfigInvalid):
+        decode(root)
