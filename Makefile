@@ -15,7 +15,7 @@ demo: $(STAMP)
 	$(BIN)/python -m tests.demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-full: $(STAMP)
 	GUARD_TEST_CAMPAIGNS=full $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -62,7 +62,7 @@ def verify_promise(entry: LogEntry, log: LogKey, *, required: bool) -> datetime 
         "logIndex": entry.log_index,
     }
     # Canonical JSON (RFC 8785) of ASCII strings and integers in this order of members.
-    signed = json.dumps(promised, separators=(",", ":"), sort_keys=True).encode()
+    signed = json.dumps(promised, separators=(",", ":")).encode()
     try:
         verify_signature(log.key, entry.signed_entry_timestamp, signed)
     except SignatureInvalid as error:

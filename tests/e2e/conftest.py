@@ -160,7 +160,7 @@ def npm_target(make_npm_environment: Callable[..., NpmEnvironment], world: World
     return environment
 
 
-@pytest.fixture(params=[NEWEST_NPM, OLDEST_NPM])
+@pytest.fixture(params=[NEWEST_NPM, pytest.param(OLDEST_NPM, marks=pytest.mark.campaign(3))])
 def either_npm(
     request: pytest.FixtureRequest, make_npm_environment: Callable[..., NpmEnvironment], world: World
 ) -> NpmEnvironment:

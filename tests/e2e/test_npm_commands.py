@@ -314,13 +314,22 @@ def test_packages_that_are_only_fetched(npm_target: NpmEnvironment, world: World
 
 
 @pytest.mark.parametrize(
-    "line", [("edit", "widget"), ("cache", "add", "widget"), ("frobnicate",), ("st",)], ids=" ".join
+    "line",
+    [("edit", "widget"), ("cache", "add", "widget"), ("frobnicate",), ("st",)],
+    ids=" ".join,
 )
 def test_what_guard_cannot_carry_out(npm_target: NpmEnvironment, world: World, line: tuple[str, ...]) -> None:
     npm_target.manifest()
     result = npm_refused(npm_target, *line, rules=REFUSED)
     assert f"npm {line[0]} is not a command that guard can carry out" in result.stderr
     assert world.npm.requests == []
+
+
+def test_scripts_of_packages_that_npm_keeps_no_record_of(npm_target: NpmEnvironment, world: World) -> None:
+    world.upload_npm(singing(npm_target, "widget"))
+    assert npm_target.npm("install", "--global", "--ignore-scripts", "widget").status == 0
+    npm_refused(npm_target, "rebuild", "--global", rules=REFUSED)
+    assert not canary_of(npm_target).exists()
 
 
 def test_other_commands_are_npm_itself(npm_target: NpmEnvironment, world: World) -> None:

@@ -28,7 +28,7 @@ from tests.e2e.traces import find_differences, find_traces_in
 from tests.sim.npm import NpmSimulator
 from tests.sim.world import World
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.campaign(3)]
 
 # Every node notes in a file what guard gave it; see `_read_secrets`.
 _WITNESS = """

@@ -328,7 +328,7 @@ def test_the_users_proxy_is_used_for_registries_and_not_for_the_loopback(
 ) -> None:
     """The registry's name leads nowhere: the simulator is the proxy, to which it is said in full."""
     proxy = world.npm.base_url.replace("//", "//me:hunter2@")
-    world.publish_npm("widget", "1.0.0", attested=True, tarball="http://registry.invalid/widget/-/widget-1.0.0.tgz")
+    world.publish_npm("widget", "1.0.0", tarball="http://registry.invalid/widget/-/widget-1.0.0.tgz")
     if way == "variable":
         npm_target.variables |= {"HTTP_PROXY": proxy, "https_proxy": proxy}
     else:

@@ -21,6 +21,7 @@ from tests.sim.npm_packages import make_tarball
 from tests.sim.world import PublishedNpm, World
 
 pytestmark = [
+    pytest.mark.campaign(2),
     pytest.mark.e2e,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at the processes in /proc"),
 ]

@@ -110,6 +110,16 @@ def test_a_script_that_installs_what_is_refused(npm_target: NpmEnvironment, worl
     assert {name for name, rules in blocked_by(result).items() if rules} == {"forged"}
 
 
+def test_a_script_that_installs_from_the_registry_of_a_scope(npm_target: NpmEnvironment, world: World) -> None:
+    forged = singing(npm_target, "@acme/forged")
+    nested = world.publish_npm("nested", "1.0.0", scripts={"postinstall": "npm install --no-audit @acme/forged"})
+    write_published(npm_target, world.npm, nested)
+    with NpmSimulator() as private:
+        world.upload_npm(forged, registry=private, attested=True, defect=Defect.SIGNATURE_CORRUPT)
+        npm_target.configure(f"@acme:registry={private.url}", level="project")
+        npm_refused(npm_target, "ci", rules=FORGED)
+
+
 def test_a_script_of_the_project_that_installs_what_is_refused(npm_target: NpmEnvironment, world: World) -> None:
     old = install_before(npm_target, world)
     publish_forged(npm_target, world)
@@ -129,14 +139,14 @@ def test_a_script_that_installs_what_is_allowed(npm_target: NpmEnvironment, worl
 
 def test_scripts_have_the_users_network(npm_target: NpmEnvironment, world: World) -> None:
     told = npm_target.root / "told"
-    script = f'node download.js; echo "$HTTP_PROXY $npm_config_noproxy $GIT_ALLOW_PROTOCOL" > {told}'
+    script = f'node download.js; echo "$HTTP_PROXY $NO_PROXY $GIT_ALLOW_PROTOCOL" > {told}'
     world.upload_npm(make_tarball("builds", "1.0.0", scripts={"postinstall": script}, files={"download.js": _DOWNLOAD}))
     with NpmSimulator() as proxy:
         npm_target.variables = {"HTTP_PROXY": proxy.base_url, "NO_PROXY": "127.0.0.1", "GIT_ALLOW_PROTOCOL": "https"}
         result = npm_target.guard("install", "builds")
         assert result.status == 0, result.stderr
         assert [request.path for request in proxy.requests] == ["/binary"]
-    assert told.read_text().split() == [proxy.base_url, "https"]
+    assert told.read_text().split() == [proxy.base_url, "127.0.0.1", "https"]
 
 
 # What npm itself refuses.

@@ -269,6 +269,7 @@ def test_a_trust_root_and_index_of_a_project_wait_for_trust(
     evil.add(*make_wheel("widget", "99.0.0"))
     target.index_url = target.trust_root = None
     target.variables["PIP_EXTRA_INDEX_URL"] = ""
+    target.variables["CI"] = "true"  # the shipped trust root is in force, and here it is not to be refreshed
     write_pip_conf(target, f"[global]\nindex-url = {world.pypi.simple_url}\n")
     (target.project / "guard.toml").write_text(
         f'version = 1\n[sigstore]\ntrust-root = "{world.trusted_root_path}"\n[pypi]\nindex-url = "{evil.simple_url}"\n'

@@ -21,7 +21,7 @@ from tests.e2e.traces import find_differences, find_traces, find_traces_in, read
 from tests.sim.pypi import PyPISimulator
 from tests.sim.world import World
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.campaign(2)]
 
 _NEWEST = (NEWEST_PIP,)
 _BOTH = (NEWEST_PIP, OLDEST_PIP)

@@ -34,14 +34,14 @@ _SECONDS = 120.0
 class _StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports one module from other source than its file's."""
 
-    def __init__(self, name: str, source: str) -> None:
-        self._name, self._source = name, source
+    def __init__(self, path: Path, source: str) -> None:
+        self._path, self._source = path, source
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return importlib.util.spec_from_loader(name, self) if name == self._name else None
+        return importlib.util.spec_from_loader(name, self) if name == _name_of(self._path) else None
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._source, f"<mutant of {self._name}>", "exec"), module.__dict__)
+        exec(compile(self._source, self._path, "exec"), module.__dict__)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,22 +65,25 @@ def _import_libraries() -> None:
 
 
 def _run_module(path: Path) -> int:
-    name = ".".join(path.with_suffix("").parts)
     tests = _tests_of(path)
     source = path.read_text()
     start = time.monotonic()
-    if not _survives(name, source, tests):
+    if not _survives(path, source, tests):
         print(f"{path}: its tests fail without any mutant", flush=True)
         return 1
     limit = 10 + 5 * (time.monotonic() - start)
     survivors, count = [], 0
     for mutant in mutants_of(source):
         count += 1
-        if _survives(name, mutant.source, tests, min(limit, _SECONDS)):
+        if _survives(path, mutant.source, tests, min(limit, _SECONDS)):
             survivors.append(mutant)
             _report(path, mutant)
     print(f"{path}: {count - len(survivors)} of {count} mutants noticed", flush=True)
     return len(survivors)
+
+
+def _name_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts)
 
 
 def _tests_of(path: Path) -> list[str]:
@@ -93,16 +96,16 @@ def _report(path: Path, mutant: Mutant) -> None:
     print(f"{path}:{mutant.line}: {mutant.was}  ->  {mutant.becomes}", flush=True)
 
 
-def _survives(name: str, source: str, tests: list[str], seconds: float = _SECONDS) -> bool:
+def _survives(path: Path, source: str, tests: list[str], seconds: float = _SECONDS) -> bool:
     """Whether all tests pass; each file has a process of its own, so that the next is read only where they do."""
-    return all(_passes(name, source, test, seconds) for test in tests)
+    return all(_passes(path, source, test, seconds) for test in tests)
 
 
-def _passes(name: str, source: str, test: str, seconds: float) -> bool:
+def _passes(path: Path, source: str, test: str, seconds: float) -> bool:
     """Whether the tests of a file pass; a mutant that does not end is noticed."""
     child = os.fork()
     if child == 0:
-        _run_tests(name, source, test)
+        _run_tests(path, source, test)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -114,11 +117,11 @@ def _passes(name: str, source: str, test: str, seconds: float) -> bool:
     return False
 
 
-def _run_tests(name: str, source: str, test: str) -> None:
+def _run_tests(path: Path, source: str, test: str) -> None:
     """Run tests with a module's stand-in, and end this process with their status."""
     import pytest
 
-    sys.meta_path.insert(0, _StandIn(name, source))
+    sys.meta_path.insert(0, _StandIn(path, source))
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)

@@ -1,4 +1,4 @@
-"""Every form of bundle that guard verifies, and every way in which exactly one step of verification must refuse one.
+"""Every way in which exactly one step of verification must refuse a bundle.
 
 A flaw names the step that refuses it, which is a function of ``guard.sigstore.own``; with that step left out, the
 bundle is accepted. The steps are those of docs/verification.md.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,203 +15,44 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from guard.errors import EvidenceCode
 from tests.sim.authority import LEAF_LIFETIME, SIGNER, KeyType, LeafProfile, key_usage, new_key
-from tests.sim.documents import JsonObject, base64_text, canonical_json
-from tests.sim.entries import Kind, Recorded
-from tests.sim.mint import BUNDLE_V0_1, PAYLOAD, SIGNED_AGO, Mint, Recipe, Sct, Stamp
-from tests.sim.sigstore import BUNDLE_V0_2, KeyPair
+from tests.sim.documents import base64_text
+from tests.sim.entries import Kind
+from tests.sim.forms import (
+    DSSE_V2,
+    ENVELOPE,
+    ENVELOPE_V2,
+    FORMS,
+    INTOTO,
+    KEY,
+    KEYED,
+    MESSAGE,
+    MESSAGE_V2,
+    OTHER,
+    PROMISED,
+    SECOND,
+    Change,
+    as_it_is,
+    entry_of,
+    flip,
+    flip_member,
+    in_body,
+    in_envelope,
+    in_proof,
+    leave_out,
+    logged,
+    logged_by_another,
+    promised_over,
+    renoted,
+    rewrite_checkpoint,
+    stamped_twice,
+    stamped_with,
+    window,
+    with_promise,
+)
+from tests.sim.mint import BUNDLE_V0_1, PAYLOAD, Recipe, Sct, Stamp
+from tests.sim.sigstore import BUNDLE_V0_2
 
-SECOND = timedelta(seconds=1)
-KEY = KeyPair(new_key(), "SHA256:the registry's")
-OTHER = b'{"another": "payload"}'
-
-ENVELOPE = Recipe()
-INTOTO = Recipe(kind=Kind.INTOTO, media_type=BUNDLE_V0_2)
-MESSAGE = Recipe(kind=Kind.HASHEDREKORD, message=True)
-ENVELOPE_V2 = Recipe(kind=Kind.HASHEDREKORD_V2, stamps=(Stamp(),))
-DSSE_V2 = Recipe(kind=Kind.DSSE_V2, stamps=(Stamp(),))
-MESSAGE_V2 = Recipe(kind=Kind.HASHEDREKORD_V2, message=True, stamps=(Stamp(),))
-PROMISED = Recipe(kind=Kind.INTOTO, media_type=BUNDLE_V0_1, proof=False)
-KEYED = replace(INTOTO, key=KEY)
-
-Change = Callable[[Mint, JsonObject], None]
-
-
-def entry_of(bundle: JsonObject) -> JsonObject:
-    """Return a bundle's log entry."""
-    entry: JsonObject = bundle["verificationMaterial"]["tlogEntries"][0]
-    return entry
-
-
-def proof_of(bundle: JsonObject) -> JsonObject:
-    """Return the proof of inclusion of a bundle's log entry."""
-    proof: JsonObject = entry_of(bundle)["inclusionProof"]
-    return proof
-
-
-def promise_anew(mint: Mint, entry: JsonObject, **over: str) -> None:
-    """Let the log promise an entry, as if members of it were others."""
-    entry["inclusionPromise"]["signedEntryTimestamp"] = mint.rekor.promise(entry | over)
-
-
-def _promised_over(**over: str) -> Change:
-    def change(mint: Mint, bundle: JsonObject) -> None:
-        promise_anew(mint, entry_of(bundle), **over)
-
-    return change
-
-
-def _with_promise(mint: Mint, bundle: JsonObject) -> None:
-    entry_of(bundle)["integratedTime"] = "0"
-    promise_anew(mint, entry_of(bundle))
-
-
-def _in_proof(change: Callable[[JsonObject], object]) -> Change:
-    def apply(_: Mint, bundle: JsonObject) -> None:
-        change(proof_of(bundle))
-
-    return apply
-
-
-def rewrite_checkpoint(change: Callable[[Mint, str, str], str]) -> Change:
-    """Rewrite the checkpoint, given the text of the note and its signature lines."""
-
-    def apply(mint: Mint, bundle: JsonObject) -> None:
-        checkpoint = proof_of(bundle)["checkpoint"]
-        note, _, signatures = checkpoint["envelope"].partition("\n\n")
-        checkpoint["envelope"] = change(mint, f"{note}\n", signatures)
-
-    return apply
-
-
-def _renoted(change: Callable[[list[str]], list[str]]) -> Change:
-    """Let the log sign a note of which lines are others."""
-    return rewrite_checkpoint(
-        lambda mint, note, _: mint.rekor.sign_note("\n".join(change(note.rstrip("\n").split("\n"))) + "\n")
-    )
-
-
-def flip(text: str) -> str:
-    """Flip the last bit of bytes in base64."""
-    raw = base64.b64decode(text)
-    return base64_text(raw[:-1] + bytes([raw[-1] ^ 1]))
-
-
-def _flip_member(parent: JsonObject, name: str) -> None:
-    parent[name] = flip(parent[name])
-
-
-def _in_body(change: Callable[[JsonObject], object]) -> Callable[[bytes], bytes]:
-    def apply(body: bytes) -> bytes:
-        document = json.loads(body)
-        change(document["spec"])
-        return canonical_json(document)
-
-    return apply
-
-
-def _logged(**members: object) -> Callable[[Recorded], Recorded]:
-    return lambda recorded: replace(recorded, **members)  # type: ignore[arg-type]
-
-
-def _logged_by_another(recorded: Recorded) -> Recorded:
-    """Tell the log of another bare key, in the form that the kind of entry has for one."""
-    another = KeyPair(new_key(), recorded.keyid or "another")
-    return replace(recorded, verifier_pem=another.pem, verifier_der=another.der)
-
-
-def window(place: str, start: timedelta | None, end: timedelta | None) -> Change:
-    """Set when an authority of the trust root is believed, counted from the certificates' start."""
-
-    def change(mint: Mint, root: JsonObject) -> None:
-        parent = root[place][0].get("publicKey", root[place][0])
-        at = mint.now - SIGNED_AGO
-        spans = {"start": start, "end": end}
-        parent["validFor"] = {
-            name: (at + span).strftime("%Y-%m-%dT%H:%M:%SZ") for name, span in spans.items() if span is not None
-        }
-
-    return change
-
-
-def _leave_out(place: str) -> Change:
-    return lambda _, root: root[place].pop(0)
-
-
-def _as_it_is(mint: Mint, root: JsonObject) -> None:
-    """Leave the trust root alone."""
-
-
-def _stamped_twice(_: Mint, bundle: JsonObject) -> None:
-    bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"] *= 2
-
-
-def _stamped_with(raw: bytes) -> Change:
-    def change(_: Mint, bundle: JsonObject) -> None:
-        stamps = bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]
-        stamps[0]["signedTimestamp"] = base64_text(raw)
-
-    return change
-
-
-def _in_envelope(**members: object) -> Change:
-    return lambda _, bundle: bundle["dsseEnvelope"].update(members)
-
-
-def _cosigned(mint: Mint, note: str, signatures: str) -> str:
-    witness = base64_text(b"hint" + bytes(72))
-    return f"{note}\n\u2014 witness.example/w1 {witness}\n{signatures}\u2014 witness.example/w2 {witness}\n"
-
-
-FORMS: dict[str, Recipe] = {
-    "envelope-0.3": ENVELOPE,
-    "envelope-0.2": replace(ENVELOPE, media_type=BUNDLE_V0_2),
-    "envelope-0.2-chain": replace(ENVELOPE, media_type=BUNDLE_V0_2, chain=3),
-    "envelope-0.1-chain": replace(ENVELOPE, media_type=BUNDLE_V0_1, chain=3),
-    "envelope-with-timestamps": replace(ENVELOPE, stamps=(Stamp(), Stamp(after=2 * SECOND))),
-    "envelope-with-foreign-timestamp": replace(ENVELOPE, stamps=(Stamp(unknown_authority=True),)),
-    "envelope-without-promise": replace(ENVELOPE, promise=False, stamps=(Stamp(),)),
-    "envelope-of-another-type": replace(ENVELOPE, payload_type="text/plain; \u20ac"),
-    "envelope-p384": replace(ENVELOPE, key_type=KeyType.P384),
-    "envelope-p521": replace(ENVELOPE, key_type=KeyType.P521),
-    "envelope-ed25519": replace(ENVELOPE, key_type=KeyType.ED25519),
-    "intoto-0.3": replace(INTOTO, media_type=ENVELOPE.media_type),
-    "intoto-0.2": INTOTO,
-    "intoto-0.1": replace(INTOTO, media_type=BUNDLE_V0_1),
-    "intoto-0.1-promised": PROMISED,
-    "intoto-0.1-promised-chain": replace(PROMISED, chain=3),
-    "intoto-0.1-no-checkpoint": replace(
-        INTOTO, media_type=BUNDLE_V0_1, after=_in_proof(lambda proof: proof.pop("checkpoint"))
-    ),
-    "message-0.3": MESSAGE,
-    "message-0.1": replace(MESSAGE, media_type=BUNDLE_V0_1),
-    "message-no-digest": replace(MESSAGE, after=lambda _, bundle: bundle["messageSignature"].pop("messageDigest")),
-    "message-p384": replace(MESSAGE, key_type=KeyType.P384),
-    "rekor2-envelope": ENVELOPE_V2,
-    "rekor2-envelope-p384": replace(ENVELOPE_V2, key_type=KeyType.P384),
-    "rekor2-dsse": DSSE_V2,
-    "rekor2-dsse-ed25519": replace(DSSE_V2, key_type=KeyType.ED25519),
-    "rekor2-message": MESSAGE_V2,
-    "rekor2-message-p521": replace(MESSAGE_V2, key_type=KeyType.P521),
-    "rekor2-timestamp-without-certificate": replace(ENVELOPE_V2, stamps=(Stamp(embed=False),)),
-    "rekor2-time-that-nothing-signs": replace(
-        ENVELOPE_V2, after=lambda _, bundle: entry_of(bundle).update(integratedTime="1")
-    ),
-    "key-intoto": KEYED,
-    "key-intoto-0.1-promised": replace(PROMISED, key=KEY),
-    "key-envelope": replace(ENVELOPE, key=KEY),
-    "key-message": replace(MESSAGE, key=KEY),
-    "key-rekor2-dsse": replace(DSSE_V2, key=KEY),
-    "key-rekor2-message": replace(MESSAGE_V2, key=KEY),
-    "first-moment": replace(ENVELOPE, integrated_after=timedelta()),
-    "last-moment": replace(ENVELOPE, integrated_after=LEAF_LIFETIME),
-    "sct-with-extensions": replace(ENVELOPE, scts=(Sct(extensions=b"\0\0\5abcde"),)),
-    "usages-beside-code-signing": replace(
-        ENVELOPE,
-        leaf=replace(SIGNER, extended=(ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.CODE_SIGNING)),
-    ),
-    "checkpoint-cosigned": replace(ENVELOPE, after=rewrite_checkpoint(_cosigned)),
-    "checkpoint-with-more-lines": replace(ENVELOPE, after=_renoted(lambda lines: [*lines, "Timestamp: 1689177396"])),
-}
+__all__ = ["FLAWS", "FORMS", "KEY", "Flaw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +72,15 @@ class Flaw:
     step: str
     code: EvidenceCode
     says: str
-    root: Change = _as_it_is
+    root: Change = as_it_is
     alone: bool = True
 
 
-def _certificate(recipe: Recipe, step: str, says: str, root: Change = _as_it_is) -> Flaw:
+def _certificate(recipe: Recipe, step: str, says: str, root: Change = as_it_is) -> Flaw:
     return Flaw(recipe, step, EvidenceCode.CERTIFICATE, says, root)
 
 
-def _log(recipe: Recipe, step: str, says: str, root: Change = _as_it_is, *, alone: bool = True) -> Flaw:
+def _log(recipe: Recipe, step: str, says: str, root: Change = as_it_is, *, alone: bool = True) -> Flaw:
     return Flaw(recipe, step, EvidenceCode.LOG_ENTRY, says, root, alone)
 
 
@@ -250,7 +89,7 @@ def _leaf(says: str, **members: object) -> Flaw:
     return _certificate(replace(ENVELOPE, leaf=leaf), "verify_usage", says)
 
 
-def _sct(says: str, *scts: Sct, root: Change = _as_it_is) -> Flaw:
+def _sct(says: str, *scts: Sct, root: Change = as_it_is) -> Flaw:
     return _certificate(replace(ENVELOPE, scts=scts), "verify_sct", says, root)
 
 
@@ -327,29 +166,29 @@ _CHAIN_FLAWS = {
 }
 
 _LOG_FLAWS = {
-    "unknown-log": _log(ENVELOPE, "find_log", "unknown log", _leave_out("tlogs")),
+    "unknown-log": _log(ENVELOPE, "find_log", "unknown log", leave_out("tlogs")),
     "promise-missing-from-0.1": _log(
         replace(ENVELOPE, media_type=BUNDLE_V0_1, promise=False, stamps=(Stamp(),)), "verify_promise", "no signed entry"
     ),
     "promise-over-other-body": _log(
-        replace(ENVELOPE, after=_promised_over(canonicalizedBody=base64_text(b"{}"))), "verify_promise", "does not hold"
+        replace(ENVELOPE, after=promised_over(canonicalizedBody=base64_text(b"{}"))), "verify_promise", "does not hold"
     ),
     "promise-over-other-index": _log(
-        replace(ENVELOPE, after=_promised_over(logIndex="7")), "verify_promise", "does not hold"
+        replace(ENVELOPE, after=promised_over(logIndex="7")), "verify_promise", "does not hold"
     ),
     "promise-over-other-time": _log(
-        replace(PROMISED, after=_promised_over(integratedTime="1")), "verify_promise", "does not hold"
+        replace(PROMISED, after=promised_over(integratedTime="1")), "verify_promise", "does not hold"
     ),
     "promise-corrupt": _log(
         replace(
             PROMISED,
-            after=lambda _, bundle: _flip_member(entry_of(bundle)["inclusionPromise"], "signedEntryTimestamp"),
+            after=lambda _, bundle: flip_member(entry_of(bundle)["inclusionPromise"], "signedEntryTimestamp"),
         ),
         "verify_promise",
         "does not hold",
     ),
     "promise-without-time": _log(
-        replace(ENVELOPE, stamps=(Stamp(),), after=_with_promise), "verify_promise", "and no time"
+        replace(ENVELOPE, stamps=(Stamp(),), after=with_promise), "verify_promise", "and no time"
     ),
     "time-before-the-log": _log(ENVELOPE, "verify_time", "not believed", window("tlogs", *_NOT_YET)),
     "time-after-the-log": _log(ENVELOPE, "verify_time", "not believed", window("tlogs", *_ENDED)),
@@ -366,11 +205,11 @@ _LOG_FLAWS = {
     "no-time": _log(replace(ENVELOPE, promise=False), "verify_time", "no verified time", alone=False),
     "rekor2-no-time": _log(replace(ENVELOPE_V2, stamps=()), "verify_time", "no verified time", alone=False),
     "timestamps-without-authority": _log(
-        replace(ENVELOPE, stamps=(Stamp(),)), "verify_timestamps", "no authority", _leave_out("timestampAuthorities")
+        replace(ENVELOPE, stamps=(Stamp(),)), "verify_timestamps", "no authority", leave_out("timestampAuthorities")
     ),
-    "timestamp-twice": _log(replace(ENVELOPE_V2, after=_stamped_twice), "verify_timestamps", "twice"),
+    "timestamp-twice": _log(replace(ENVELOPE_V2, after=stamped_twice), "verify_timestamps", "twice"),
     "timestamp-unreadable": _log(
-        replace(ENVELOPE, stamps=(Stamp(),), after=_stamped_with(b"0")), "verify_timestamps", "cannot be read"
+        replace(ENVELOPE, stamps=(Stamp(),), after=stamped_with(b"0")), "verify_timestamps", "cannot be read"
     ),
     "timestamp-of-unknown-authority": _log(
         replace(ENVELOPE_V2, stamps=(Stamp(unknown_authority=True),)), "verify_timestamps", "no verified time"
@@ -392,20 +231,20 @@ _LOG_FLAWS = {
 _INCLUSION_FLAWS = {
     "no-proof": _log(replace(ENVELOPE, proof=False), "verify_inclusion", "no proof"),
     "rekor2-no-proof": _log(replace(ENVELOPE_V2, proof=False), "verify_inclusion", "no proof"),
-    "no-checkpoint": _inclusion("no proof", _in_proof(lambda proof: proof.pop("checkpoint"))),
+    "no-checkpoint": _inclusion("no proof", in_proof(lambda proof: proof.pop("checkpoint"))),
     "path-corrupt": _inclusion(
-        "stated root", _in_proof(lambda proof: proof.update(hashes=[flip(proof["hashes"][0]), *proof["hashes"][1:]]))
+        "stated root", in_proof(lambda proof: proof.update(hashes=[flip(proof["hashes"][0]), *proof["hashes"][1:]]))
     ),
-    "path-too-long": _inclusion("too long", _in_proof(lambda proof: proof["hashes"].append(base64_text(bytes(32))))),
-    "path-too-short": _inclusion("too short", _in_proof(lambda proof: proof["hashes"].pop())),
+    "path-too-long": _inclusion("too long", in_proof(lambda proof: proof["hashes"].append(base64_text(bytes(32))))),
+    "path-too-short": _inclusion("too short", in_proof(lambda proof: proof["hashes"].pop())),
     "path-of-other-lengths": _inclusion(
-        "is not one", _in_proof(lambda proof: proof["hashes"].append(base64_text(bytes(31))))
+        "is not one", in_proof(lambda proof: proof["hashes"].append(base64_text(bytes(31))))
     ),
-    "index-out-of-tree": _inclusion("is not one", _in_proof(lambda proof: proof.update(logIndex=proof["treeSize"]))),
-    "root-differs": _inclusion("stated root", _in_proof(lambda proof: _flip_member(proof, "rootHash"))),
+    "index-out-of-tree": _inclusion("is not one", in_proof(lambda proof: proof.update(logIndex=proof["treeSize"]))),
+    "root-differs": _inclusion("stated root", in_proof(lambda proof: flip_member(proof, "rootHash"))),
     "root-differs-without-checkpoint": _inclusion(
         "stated root",
-        _in_proof(lambda proof: proof.update(checkpoint=None, rootHash=flip(proof["rootHash"]))),
+        in_proof(lambda proof: proof.update(checkpoint=None, rootHash=flip(proof["rootHash"]))),
         replace(INTOTO, media_type=BUNDLE_V0_1),
     ),
     "checkpoint-without-signature-block": _inclusion("no signed note", rewrite_checkpoint(lambda _, note, __: note)),
@@ -447,19 +286,19 @@ _INCLUSION_FLAWS = {
         rewrite_checkpoint(lambda _, note, signatures: f"{note}\n{signatures}\u2014 log {base64_text(b'hint')}\n"),
     ),
     "checkpoint-of-other-root": _inclusion(
-        "another tree", _renoted(lambda lines: [*lines[:2], base64_text(hashlib.sha256().digest())])
+        "another tree", renoted(lambda lines: [*lines[:2], base64_text(hashlib.sha256().digest())])
     ),
     "checkpoint-of-other-size": _inclusion(
-        "another tree", _renoted(lambda lines: [lines[0], str(int(lines[1]) + 1), lines[2]])
+        "another tree", renoted(lambda lines: [lines[0], str(int(lines[1]) + 1), lines[2]])
     ),
-    "checkpoint-without-origin": _inclusion("names no origin", _renoted(lambda lines: ["", *lines[1:]])),
-    "checkpoint-of-no-size": _inclusion("names no origin", _renoted(lambda lines: [lines[0], "6x", lines[2]])),
+    "checkpoint-without-origin": _inclusion("names no origin", renoted(lambda lines: ["", *lines[1:]])),
+    "checkpoint-of-no-size": _inclusion("names no origin", renoted(lambda lines: [lines[0], "6x", lines[2]])),
     "checkpoint-of-padded-size": _inclusion(
-        "names no origin", _renoted(lambda lines: [lines[0], f"0{lines[1]}", lines[2]])
+        "names no origin", renoted(lambda lines: [lines[0], f"0{lines[1]}", lines[2]])
     ),
-    "checkpoint-without-root": _inclusion("names no origin", _renoted(lambda lines: lines[:2])),
-    "checkpoint-of-short-root": _inclusion("no hash", _renoted(lambda lines: [*lines[:2], base64_text(bytes(31))])),
-    "checkpoint-of-no-base64": _inclusion("no base64", _renoted(lambda lines: [*lines[:2], "!"])),
+    "checkpoint-without-root": _inclusion("names no origin", renoted(lambda lines: lines[:2])),
+    "checkpoint-of-short-root": _inclusion("no hash", renoted(lambda lines: [*lines[:2], base64_text(bytes(31))])),
+    "checkpoint-of-no-base64": _inclusion("no base64", renoted(lambda lines: [*lines[:2], "!"])),
 }
 
 
@@ -475,9 +314,9 @@ _CONTENT_FLAWS = {
     "rekor2-message-swapped": _content(replace(MESSAGE_V2, signs=OTHER)),
     "rekor2-payload-swapped": _content(replace(ENVELOPE_V2, signs=OTHER)),
     "ed25519-payload-swapped": _content(replace(ENVELOPE, key_type=KeyType.ED25519, signs=OTHER)),
-    "payload-of-other-type": _content(replace(ENVELOPE, after=_in_envelope(payloadType="text/plain"))),
+    "payload-of-other-type": _content(replace(ENVELOPE, after=in_envelope(payloadType="text/plain"))),
     "message-of-other-digest": Flaw(
-        replace(MESSAGE, after=lambda _, bundle: _flip_member(bundle["messageSignature"]["messageDigest"], "digest")),
+        replace(MESSAGE, after=lambda _, bundle: flip_member(bundle["messageSignature"]["messageDigest"], "digest")),
         "_verify_content",
         EvidenceCode.STATEMENT_SUBJECT,
         "another digest",
@@ -518,18 +357,18 @@ _ENTRY_FLAWS = {
     ),
     "entry-no-json": _entry(replace(ENVELOPE, body=lambda body: body[:-1]), "malformed", EvidenceCode.MALFORMED),
     "entry-signature-no-base64": _entry(
-        replace(ENVELOPE, body=_in_body(lambda spec: spec["signatures"][0].update(signature="!"))),
+        replace(ENVELOPE, body=in_body(lambda spec: spec["signatures"][0].update(signature="!"))),
         "no base64",
         EvidenceCode.MALFORMED,
     ),
     "entry-of-two-signatures": _entry(
-        replace(ENVELOPE, body=_in_body(lambda spec: spec.update(signatures=spec["signatures"] * 2))),
+        replace(ENVELOPE, body=in_body(lambda spec: spec.update(signatures=spec["signatures"] * 2))),
         "number of signatures",
     ),
     "intoto-entry-of-two-signatures": _entry(
         replace(
             INTOTO,
-            body=_in_body(
+            body=in_body(
                 lambda spec: spec["content"]["envelope"].update(
                     signatures=spec["content"]["envelope"]["signatures"] * 2
                 )
@@ -538,26 +377,26 @@ _ENTRY_FLAWS = {
         "number of signatures",
     ),
     "rekor2-entry-of-two-signatures": _entry(
-        replace(DSSE_V2, body=_in_body(lambda spec: spec["dsseV002"].update(signatures=[]))), "number of signatures"
+        replace(DSSE_V2, body=in_body(lambda spec: spec["dsseV002"].update(signatures=[]))), "number of signatures"
     ),
     "intoto-entry-of-other-type": _entry(
-        replace(INTOTO, body=_in_body(lambda spec: spec["content"]["envelope"].update(payloadType="text/plain"))),
+        replace(INTOTO, body=in_body(lambda spec: spec["content"]["envelope"].update(payloadType="text/plain"))),
         "payload's type",
     ),
     "entry-of-other-hash": _entry(
-        replace(ENVELOPE, body=_in_body(lambda spec: spec["payloadHash"].update(algorithm="sha512"))),
+        replace(ENVELOPE, body=in_body(lambda spec: spec["payloadHash"].update(algorithm="sha512"))),
         "payload's digest",
     ),
     "message-entry-of-other-hash": _entry(
-        replace(MESSAGE, body=_in_body(lambda spec: spec["data"]["hash"].update(algorithm="sha512"))),
+        replace(MESSAGE, body=in_body(lambda spec: spec["data"]["hash"].update(algorithm="sha512"))),
         "artifact's digest",
     ),
     "rekor2-entry-of-other-hash": _entry(
-        replace(ENVELOPE_V2, body=_in_body(lambda spec: spec["hashedRekordV002"]["data"].update(algorithm="SHA2_512"))),
+        replace(ENVELOPE_V2, body=in_body(lambda spec: spec["hashedRekordV002"]["data"].update(algorithm="SHA2_512"))),
         "algorithm of the digest",
     ),
     **{
-        f"{name}-entry-{what}": _entry(replace(recipe, logged=logged), says)
+        f"{name}-entry-{what}": _entry(replace(recipe, logged=told), says)
         for name, recipe, digest in (
             ("envelope", ENVELOPE, "payload's digest"),
             ("intoto", INTOTO, "payload's digest"),
@@ -570,10 +409,10 @@ _ENTRY_FLAWS = {
             ("key-message", replace(MESSAGE, key=KEY), "artifact's digest"),
             ("key-rekor2-dsse", replace(DSSE_V2, key=KEY), "the digest"),
         )
-        for what, logged, says in (
-            ("digest-differs", _logged(content=OTHER), digest),
-            ("signature-differs", _logged(**_OTHER_SIGNATURE), "the signature differs"),
-            ("signer-differs", _logged_by_another, "the signer differs"),
+        for what, told, says in (
+            ("digest-differs", logged(content=OTHER), digest),
+            ("signature-differs", logged(**_OTHER_SIGNATURE), "the signature differs"),
+            ("signer-differs", logged_by_another, "the signer differs"),
         )
     },
 }

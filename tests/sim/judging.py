@@ -20,7 +20,7 @@ from guard.sigstore.keys import Artifact, PublicKey
 from guard.sigstore.own import Proven, verify_bundle
 from guard.sigstore.trust_root import parse_trust_root
 from tests.sim.documents import JsonObject
-from tests.sim.flaws import KEY, Change
+from tests.sim.forms import KEY, Change
 from tests.sim.identity import Identity
 from tests.sim.mint import ARTIFACT, Mint
 

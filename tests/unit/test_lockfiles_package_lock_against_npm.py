@@ -17,7 +17,7 @@ from guard.managers.npm.plan import Omit, Platform, plan_lock, requires_resoluti
 from guard.model import SourceKind
 from guard_lockfiles.package_lock import PackageLock, parse_package_lock
 
-pytestmark = pytest.mark.online
+pytestmark = [pytest.mark.online, pytest.mark.campaign(3)]
 
 QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 

@@ -28,9 +28,14 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[process._Relay, int
     os.close(sink)
 
 
+def _write_and_close(descriptor: int) -> None:
+    os.write(descriptor, _MORE_THAN_PIPES_HOLD)
+    os.close(descriptor)
+
+
 def test_a_reader_may_take_its_time(relay: tuple[process._Relay, int, int]) -> None:
     running, tool, user = relay
-    writer = threading.Thread(target=lambda: (os.write(tool, _MORE_THAN_PIPES_HOLD), os.close(tool)))
+    writer = threading.Thread(target=_write_and_close, args=(tool,))
     finisher = threading.Thread(target=running.finish)
     writer.start()
     seen = len(os.read(user, 1))  # from here on, it is the reader that is waited for

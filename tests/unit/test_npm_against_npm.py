@@ -24,7 +24,7 @@ from guard.managers.npm.target import NpmTarget, find_npm
 from guard.managers.npm.vocabulary import SHORTHANDS, dereference, types_of, words_of
 from tests.e2e.npm_environment import MIDDLE_NPM, NEWEST_NPM, OLDEST_NPM, NpmTools
 
-pytestmark = pytest.mark.online
+pytestmark = [pytest.mark.online, pytest.mark.campaign(3)]
 
 VERSIONS = [OLDEST_NPM, MIDDLE_NPM, NEWEST_NPM]
 

@@ -173,8 +173,8 @@ def test_scripts_of_the_project_are_known(root: Path, scripts: object, expected:
         (".", "/p/a"),
         (".b", "/p/a/.b"),
         ("/b", "/b"),
-        ("~/b", "/home/me/b"),
-        ("file:~/b", "/home/me/b"),
+        ("~/b", "/house/me/b"),
+        ("file:~/b", "/house/me/b"),
         ("file:~nobody-of-this-name/b", "/p/a/~nobody-of-this-name/b"),
         ("file:a\nb", "/p/a/a\nb"),
         ("^1.0.0", None),
@@ -189,7 +189,7 @@ def test_scripts_of_the_project_are_known(root: Path, scripts: object, expected:
     ],
 )
 def test_specs_that_name_a_path(spec: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/house/me")
     found = local_path(spec, Path("/p/a"))
     assert found == (None if expected is None else Path(expected))
 

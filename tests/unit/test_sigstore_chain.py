@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from guard.errors import EvidenceCode, EvidenceInvalid
 from guard.sigstore.chain import load_certificates, verify_chain, verify_sct
-from tests.sim.flaws import ENVELOPE
+from tests.sim.forms import ENVELOPE
 from tests.sim.judging import NOW, authorities_of, mint
 from tests.sim.mint import SIGNED_AGO, Recipe, Sct
 

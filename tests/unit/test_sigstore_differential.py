@@ -25,7 +25,8 @@ from guard.sigstore.certificate import claims_from_certificate
 from guard.sigstore.own import Artifact, Proven, verify_bundle
 from tests.corpus import CORPUS, IS_THERE, RecordedBundle, authorities, bundles_of, load_rows, root_document
 from tests.sim.documents import JsonObject
-from tests.sim.flaws import FLAWS, FORMS, SECOND, window
+from tests.sim.flaws import FLAWS
+from tests.sim.forms import FORMS, SECOND, window
 from tests.sim.judging import (
     IDENTITY,
     NOW,

@@ -19,7 +19,7 @@ from guard.sigstore.keys import checked_key
 from tests.sim.authority import KeyType, Leaf, new_key
 from tests.sim.documents import base64_text
 from tests.sim.entries import Recorded
-from tests.sim.flaws import DSSE_V2, ENVELOPE, KEY, KEYED, MESSAGE
+from tests.sim.forms import DSSE_V2, ENVELOPE, KEY, KEYED, MESSAGE
 from tests.sim.judging import NOW, mint, needs_of
 from tests.sim.mint import SIGNED_AGO, Recipe
 from tests.sim.sigstore import KeyPair

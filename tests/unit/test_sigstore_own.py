@@ -27,17 +27,8 @@ from guard.sigstore.bundle import parse_bundle
 from guard.sigstore.keys import Artifact
 from tests.sim.authority import AuthorityProfile, CertificateAuthority
 from tests.sim.documents import JsonObject
-from tests.sim.flaws import (
-    ENVELOPE,
-    FLAWS,
-    FORMS,
-    KEY,
-    SECOND,
-    Flaw,
-    entry_of,
-    proof_of,
-    window,
-)
+from tests.sim.flaws import FLAWS, Flaw
+from tests.sim.forms import ENVELOPE, FORMS, KEY, SECOND, entry_of, proof_of, window
 from tests.sim.judging import IDENTITY, NOW, authorities_of, judge, mint, needs_of, root_of
 from tests.sim.mint import ARTIFACT, SIGNED_AGO, Mint, Stamp
 

@@ -15,7 +15,7 @@ from guard.errors import EvidenceCode, EvidenceInvalid
 from guard.sigstore.authorities import Authorities, Authority, Validity
 from guard.sigstore.bundle import Bundle, parse_bundle
 from guard.sigstore.timestamp import verify_timestamps
-from tests.sim.flaws import ENVELOPE_V2
+from tests.sim.forms import ENVELOPE_V2
 from tests.sim.judging import NOW, authorities_of, judge, mint
 from tests.sim.mint import SIGNED_AGO, Stamp
 from tests.sim.timestamp import TimestampAuthority

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from guard.engine.outcome import Outcome
+from guard.errors import Refused
 from guard.gateway.server import Gateway
 from guard.managers.npm.cache import fill_cache
 from guard.managers.npm.deciding import run_deciding
@@ -21,7 +22,17 @@ from guard.managers.npm.session import Session, conclude
 
 
 def run_global(session: Session) -> Outcome:
-    """Resolve, decide and carry out a command that changes the global folder."""
+    """Resolve, decide and carry out a command that changes the global folder.
+
+    Raises:
+        Refused: ``npm rebuild -g``: it runs the scripts of what is there, and nothing says what that is.
+    """
+    if session.command.command == "rebuild":
+        raise Refused(
+            "command-not-guarded",
+            "npm rebuild -g runs scripts of packages of which npm keeps no record",
+            hint="install them again: guard npm install -g NAME",
+        )
     if session.command.command not in ("install", "update"):
         return run_deciding(session)
     dependencies = dict.fromkeys(_updated(session), "*") if session.command.command == "update" else {}
@@ -51,10 +62,12 @@ def _carry_out(session: Session, steps: Sequence[tuple[Session, Project]]) -> Ou
             return resolved
         session.progress.step("deciding")
         found = judge_tree(step, resolved.tree(project))
+        judged = tuple(dict.fromkeys((*outcome.judged, *found.judged)))
+        repeated = len(outcome.judged) + len(found.judged) - len(judged)
         outcome = Outcome(
-            judged=tuple(dict.fromkeys((*outcome.judged, *found.judged))),
+            judged=judged,
             findings=(*outcome.findings, *found.findings),
-            planned=outcome.planned + found.planned,
+            planned=outcome.planned + found.planned - repeated,
         )
     if not outcome.allowed:
         return outcome
