@@ -17,7 +17,8 @@ settings.load_profile("full" if _IS_FULL else "tenth")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is no part of this run: of a ``campaign(N)`` one case in N is, always the same ones."""
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         marker = item.get_closest_marker("campaign")
         share = 1 if marker is None or _IS_FULL else marker.args[0]
