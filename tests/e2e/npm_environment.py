@@ -55,7 +55,9 @@ class NpmTools:
             command = ["npm", "pack", "--silent", f"npm@{version}", "--pack-destination", str(self._folder)]
             subprocess.run(command, cwd=self._folder, check=True, capture_output=True, timeout=_FETCH_SECONDS)
             with tarfile.open(self._folder / f"npm-{version}.tgz") as archive:
-                archive.extractall(folder, filter="data")
+                # Newer Pythons ask which filter to extract by, older ones know none.
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                archive.extractall(folder)
         return folder / "package"
 
 
