@@ -12,6 +12,7 @@ import pytest
 
 from guard import limits
 from guard.attest.npm_signature import parse_registry_keys
+from guard.constants import NPM_HOST
 from guard.engine.npm import NpmEngine, NpmRequest, compare_address
 from guard.engine.outcome import Pins
 from guard.model import Digest, EvidenceKind, EvidenceState, Judged, Level, Location, SourceKind, UnavailableCause
@@ -398,8 +399,8 @@ def compared(resolved: str | None, published: PublishedVersion = RELEASE) -> str
         ("https://user:secret@npm.corp.test/a/-/a-1.0.0.tgz", SAME),
         ("https://npm.corp.test/npm/mirror/a/-/a-1.0.0.tgz", SAME),
         ("https://npm.corp.test/a/-/%61-1.0.0.tgz", SAME),
-        ("https://registry.npmjs.org/a/-/a-1.0.0.tgz", SAME),
-        ("http://registry.npmjs.org:80/a/-/a-1.0.0.tgz", SAME),
+        (f"https://{NPM_HOST}/a/-/a-1.0.0.tgz", SAME),
+        (f"http://{NPM_HOST}:80/a/-/a-1.0.0.tgz", SAME),
         ("https://mirror.test:8443/npm/a/-/a-1.0.0.tgz", CONFIGURED_HOST),
         ("https://MIRROR.test:8443/npm/a/-/a-1.0.0.tgz", CONFIGURED_HOST),
         ("https://mirror.test/npm/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
@@ -407,13 +408,13 @@ def compared(resolved: str | None, published: PublishedVersion = RELEASE) -> str
         ("https://npm.corp.test./a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("https://npm.corp.test@evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("https://user:secret@evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
-        ("https://registry.npmjs.org.evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
+        (f"https://{NPM_HOST}.evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("//evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("https://npm.corp.test/a/-/a-1.0.1.tgz", ANOTHER),
         ("https://npm.corp.test/b/-/b-1.0.0.tgz", ANOTHER),
         ("https://npm.corp.test/@evil/a/-/a-1.0.0.tgz", ANOTHER),
-        ("https://registry.npmjs.org/@evil/a/-/a-1.0.0.tgz", ANOTHER),
-        ("https://registry.npmjs.org/@evil%2fa/-/a-1.0.0.tgz", ANOTHER),
+        (f"https://{NPM_HOST}/@evil/a/-/a-1.0.0.tgz", ANOTHER),
+        (f"https://{NPM_HOST}/@evil%2fa/-/a-1.0.0.tgz", ANOTHER),
         ("https://npm.corp.test/evil-a/-/a-1.0.0.tgz", ANOTHER),
         ("https://npm.corp.test/b/-/b-1.0.0.tgz?/a/-/a-1.0.0.tgz", ANOTHER),
         ("https://npm.corp.test/b/-/b-1.0.0.tgz#/a/-/a-1.0.0.tgz", ANOTHER),
@@ -432,7 +433,7 @@ def test_an_address_in_a_lock_is_compared(resolved: str | None, expected: str) -
     [
         ("https://npm.corp.test/@acme/a/-/a-1.0.0.tgz", SAME),
         ("https://npm.corp.test/@acme%2fa/-/a-1.0.0.tgz", SAME),
-        ("https://registry.npmjs.org/@acme%2Fa/-/a-1.0.0.tgz", SAME),
+        (f"https://{NPM_HOST}/@acme%2Fa/-/a-1.0.0.tgz", SAME),
         ("https://npm.corp.test/a/-/a-1.0.0.tgz", ANOTHER),
         ("https://npm.corp.test/@evil/a/-/a-1.0.0.tgz", ANOTHER),
     ],
