@@ -101,9 +101,12 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
         if verify and self._may_share(url, cert):
             return
+        if verify and self._authorities and url.lower().startswith("https:"):
+            # requests would name its own authorities first, and a connection that is opened meanwhile would trust them.
+            conn.cert_reqs = "CERT_REQUIRED"
+            conn.cert_file, conn.key_file = cert if isinstance(cert, tuple) else (cert, None)
+            return
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-        if self._authorities:
-            conn.ca_certs = None
 
     def _may_share(self, url: str, cert: Any) -> bool:
         proxies = self._settings.proxies_for(url).values()

@@ -11,11 +11,13 @@ import base64
 import binascii
 import enum
 from dataclasses import dataclass
+from typing import TypeVar
 
 from guard.errors import MalformedInput
 from guard.limits import BUNDLE_ITEMS_MAX_COUNT, BUNDLE_MAX_BYTES
 from guard.sigstore.strict_json import JsonObject, object_member, objects_member, parse_json_object, text_member
 
+_Item = TypeVar("_Item")
 _INT64_MAX = 2**63 - 1
 
 
@@ -257,7 +259,7 @@ def _only(items: list[dict[str, object]], what: str) -> JsonObject:
     return items[0]
 
 
-def _capped(items: list[object] | list[dict[str, object]], what: str) -> list:  # type: ignore[type-arg]
+def _capped(items: list[_Item], what: str) -> list[_Item]:
     if len(items) > BUNDLE_ITEMS_MAX_COUNT:
         raise MalformedInput(f"there are {len(items)} {what}, over {BUNDLE_ITEMS_MAX_COUNT}")
     return items

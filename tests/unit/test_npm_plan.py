@@ -405,6 +405,7 @@ SETTLED: Mapping[str, object] = {
     "": MANIFEST,
     "node_modules/a": V | {"dependencies": {"d": "1"}},
     "node_modules/a/node_modules/d": V,
+    "node_modules/b": V | {"optional": True},
     "node_modules/lib": {"link": True, "resolved": "lib"},
     "node_modules/@s/one": {"link": True, "resolved": "packages/one"},
     "packages/one": ONE,
@@ -464,7 +465,9 @@ def test_a_lock_that_does_not_say_what_is_asked_for() -> None:
     assert not requires_resolution(lock_of({"": {}}), {}, {})
 
 
-@pytest.mark.parametrize("missing", ["node_modules/a", "node_modules/a/node_modules/d", "node_modules/@s/one"])
+@pytest.mark.parametrize(
+    "missing", ["node_modules/a", "node_modules/a/node_modules/d", "node_modules/b", "node_modules/@s/one"]
+)
 def test_a_lock_that_lacks_an_entry(missing: str) -> None:
     packages = {path: entry for path, entry in SETTLED.items() if path != missing}
     assert requires_resolution(lock_of(packages), MANIFEST, WORKSPACES)

@@ -157,7 +157,8 @@ def _name_of(path: str, manifest: Mapping[str, object]) -> object:
 
 
 def _lacks_dependency(entry: LockedPackage, entries: Mapping[str, LockedPackage]) -> bool:
-    needed = (DependencyKind.REQUIRED, DependencyKind.DEV)
+    # An optional one that is missing, npm would add as well: without asking again whether it may.
+    needed = (DependencyKind.REQUIRED, DependencyKind.DEV, DependencyKind.OPTIONAL)
     names = (name for name, kind in entry.kinds.items() if kind in needed)
     return not entry.in_bundle and any(_resolve(entry.path, name, entries) is None for name in names)
 
