@@ -395,6 +395,7 @@ class Facts:
             it does not.
         resolved_is_configured: whether that address is on a host that the user configured as a registry.
         has_install_script: whether the package runs code of its own when it is installed.
+        bundles_install_script: whether a package inside its tarball does.
     """
 
     artifact: Artifact
@@ -409,6 +410,7 @@ class Facts:
     resolved_problem: str = ""
     resolved_is_configured: bool = False
     has_install_script: bool = False
+    bundles_install_script: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,12 @@ class NpmEngine(Engine):
         if (manifest.name, _plain_version(manifest.version)) != (artifact.name, _plain_version(artifact.version)):
             problem = f"{artifact.file} says of itself that it is {manifest.name}@{manifest.version}"
         runs_code = facts.has_install_script or manifest.has_install_script
-        return replace(facts, metadata_problem=problem, has_install_script=runs_code)
+        return replace(
+            facts,
+            metadata_problem=problem,
+            has_install_script=runs_code,
+            bundles_install_script=manifest.bundles_install_script,
+        )
 
     def _load_manifest(self, stored: StoredFile, filename: str) -> PackageManifest:
         sha512 = stored.digest("sha512")

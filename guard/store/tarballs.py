@@ -24,7 +24,7 @@ _IMPLICIT_BUILD = "binding.gyp"
 _MANIFEST = "package.json"
 _TELLING = frozenset({_MANIFEST, _IMPLICIT_BUILD})
 _GZIP = b"\x1f\x8b"
-_FORMAT = 2  # of the remembered facts; raised when reading changes
+_FORMAT = 3  # of the remembered facts; raised when reading changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,13 @@ class PackageManifest:
         name: of the package.
         version: of the package.
         has_install_script: whether npm would run code of this package, or of one bundled in it, when it is installed.
+        bundles_install_script: whether it would run code of one that is bundled in it.
     """
 
     name: str
     version: str
     has_install_script: bool
+    bundles_install_script: bool = False
 
 
 def load_package_manifest(path: Path, *, filename: str) -> PackageManifest:
@@ -58,18 +60,22 @@ def load_package_manifest(path: Path, *, filename: str) -> PackageManifest:
     what = f"package {filename}"
     with malformed_input_boundary(what), _opened(path) as stream:
         stated: dict[str, object] | None = None
-        runs_code = False
+        with_code: set[str] = set()  # folders of packages that run code
         for folder, member in _telling_members(stream, what):
             if PurePosixPath(member.place).name.casefold() == _IMPLICIT_BUILD:
-                runs_code = True
+                with_code.add(folder)
                 continue
             manifest = _read_manifest(member, what)
-            runs_code = runs_code or _has_install_script(manifest)
+            if _has_install_script(manifest):
+                with_code.add(folder)
             stated = stated if folder else manifest
         if stated is None:
             raise MalformedInput(f"{what} holds no package.json")
         return PackageManifest(
-            name=_text(stated, "name", what), version=_text(stated, "version", what), has_install_script=runs_code
+            name=_text(stated, "name", what),
+            version=_text(stated, "version", what),
+            has_install_script=bool(with_code),
+            bundles_install_script=any(with_code),
         )
 
 

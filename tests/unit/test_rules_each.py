@@ -482,6 +482,13 @@ def test_install_script(mode: InstallScriptsMode, has_script: bool) -> None:
     assert levels(RuleId.INSTALL_SCRIPT, given, PackagePolicy(install_scripts=mode)) == expected
 
 
+@pytest.mark.parametrize("mode", list(InstallScriptsMode))
+def test_scripts_that_cannot_be_skipped(mode: InstallScriptsMode) -> None:
+    given = replace(npm_facts(), bundles_install_script=True)
+    expected = [Level.BLOCK] if mode is InstallScriptsMode.SKIP else []
+    assert levels(RuleId.INSTALL_SCRIPT, given, PackagePolicy(install_scripts=mode)) == expected
+
+
 @pytest.mark.parametrize(
     ("evidence", "expected"),
     [

@@ -116,7 +116,10 @@ def test_a_link_is_no_implicit_build(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["b", "@acme/b"])
 def test_scripts_of_bundled_packages_are_seen(tmp_path: Path, folder: str) -> None:
     bundled = make_tarball(folder, "1.0.0", scripts={"install": "x"})
-    assert load(tmp_path, make_tarball("a", "1.0.0", bundled={folder: bundled})).has_install_script
+    found = load(tmp_path, make_tarball("a", "1.0.0", bundled={folder: bundled}))
+    assert (found.has_install_script, found.bundles_install_script) == (True, True)
+    own = load(tmp_path, make_tarball("a", "1.0.0", scripts={"install": "x"}, bundled={folder: "1.0.0"}))
+    assert (own.has_install_script, own.bundles_install_script) == (True, False)
 
 
 def test_a_bundled_package_does_not_name_its_parent(tmp_path: Path) -> None:
@@ -223,7 +226,7 @@ def test_facts_of_an_older_reader_are_not_used(tmp_path: Path) -> None:
     facts = TarballFacts(tmp_path)
     facts.store(SHA512, MANIFEST)
     [path] = [path for path in tmp_path.rglob("*") if path.is_file()]
-    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    path.write_text(path.read_text().replace('"format": 3', '"format": 1'))
     assert facts.load(SHA512) is None
 
 
