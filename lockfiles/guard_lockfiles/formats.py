@@ -1,0 +1,40 @@
+"""Every format that guard reads, and how a file of it is recognised: by its name alone.
+
+A file is never tried as one format after another: what claims to be a uv.lock and is none is malformed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from guard_lockfiles.lockfile import Lockfile
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A lockfile format.
+
+    Args:
+        id: stable identifier, which reports print.
+        file_name: what a file of it is called; matched as a whole.
+        parse: bytes to entries; raises :class:`guard_lockfiles.errors.MalformedLockfile`.
+    """
+
+    id: str
+    file_name: re.Pattern[str]
+    parse: Callable[[bytes], Lockfile]
+
+
+# One line for each format, in the order of docs/lockfiles.md.
+FORMATS: tuple[Format, ...] = ()
+
+
+def find_format(file_name: str) -> Format | None:
+    """Return the format of a file by its name; ``None`` where guard knows none.
+
+    Args:
+        file_name: without its folder.
+    """
+    return next((each for each in FORMATS if each.file_name.fullmatch(file_name)), None)
