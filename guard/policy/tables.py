@@ -16,7 +16,7 @@ import tomli
 from guard.errors import ConfigInvalid
 from guard.limits import POLICY_MAX_BYTES
 from guard.model import Location
-from guard.policy.locate import KeyPath, locate_keys
+from guard_lockfiles.toml_positions import KeyPath, locate_keys
 
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 _Parsed = TypeVar("_Parsed")
@@ -164,7 +164,8 @@ def parse_document(data: bytes, *, path: str) -> Table:
     try:
         text = data.decode("utf-8")
         document = tomli.loads(text)
-        return Table(document, (), locate_keys(text, path=path), path)
+        places = {at: Location(path, line, column) for at, (line, column) in locate_keys(text).items()}
+        return Table(document, (), places, path)
     except (ValueError, RecursionError) as error:
         raise ConfigInvalid(_syntax_message(error, path)) from error
 

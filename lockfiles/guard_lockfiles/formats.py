@@ -19,22 +19,26 @@ class Format:
     Args:
         id: stable identifier, which reports print.
         file_name: what a file of it is called; matched as a whole.
+        folder: name of the folder that such a file must be in; ``None`` for any.
         parse: bytes to entries; raises :class:`guard_lockfiles.errors.MalformedLockfile`.
     """
 
     id: str
     file_name: re.Pattern[str]
     parse: Callable[[bytes], Lockfile]
+    folder: str | None = None
 
 
 # One line for each format, in the order of docs/lockfiles.md.
 FORMATS: tuple[Format, ...] = ()
 
 
-def find_format(file_name: str) -> Format | None:
+def find_format(file_name: str, *, folder: str = "") -> Format | None:
     """Return the format of a file by its name; ``None`` where guard knows none.
 
     Args:
         file_name: without its folder.
+        folder: name of the folder that it is in, without those above it.
     """
-    return next((each for each in FORMATS if each.file_name.fullmatch(file_name)), None)
+    fitting = (each for each in FORMATS if each.folder in (None, folder))
+    return next((each for each in fitting if each.file_name.fullmatch(file_name)), None)

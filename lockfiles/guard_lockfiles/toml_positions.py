@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterable
-
-from guard.model import Location
 
 KeyPath = tuple[str | int, ...]
 
-_BLANK = " \t"
-_BLANK_OR_LINE = " \t\r\n"
-_END_OF_BARE_VALUE = ",]}\r\n#"
-_END_OF_BARE_KEY = " \t\r\n.=]},"
+_BLANK = re.compile(r"[ \t]*")
+_BLANK_LINES_AND_COMMENTS = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_BARE_VALUE = re.compile(r"[^,\]}\r\n#]*")
+_BARE_KEY = re.compile(r"[^ \t\r\n.=\]},]*")
+_INSIDE_STRING = {
+    '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL),
+    "'": re.compile(r"[^']*"),
+    '"""': re.compile(r'[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*', re.DOTALL),
+    "'''": re.compile(r"[^']*(?:'(?!'')[^']*)*"),
+}
+_ESCAPE = re.compile(r"\\(?:x(..)|u(....)|U(........)|(.))", re.DOTALL)
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
-_HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 
 
-def locate_keys(text: str, *, path: str) -> dict[KeyPath, Location]:
+def locate_keys(text: str) -> dict[KeyPath, tuple[int, int]]:
     """Find the place of every table, key and array item.
 
     Paths are those of the parsed document: ``("package", 0, "name")`` is the ``name`` of the first ``[[package]]``.
 
     Args:
         text: a document that a TOML parser accepted; of any other text, some places may be missing or wrong.
-        path: the file's name, for the locations.
 
     Returns:
-        The first place of each path. A table that no header names has the place of the first
-        header or dotted key that goes through it.
+        Line and column, from 1, of the first place of each path. A table that no header names has the place of the
+        first header or dotted key that goes through it.
+
+    Raises:
+        RecursionError: its values are nested deeper than Python calls.
 
     Source: TOML 1.0.0, sections "Keys", "Table", "Array of Tables", "Inline Table".
     """
     scanner = _Scanner(text)
     scanner.scan_document()
-    starts = [0]
-    starts.extend(index + 1 for index, character in enumerate(text) if character == "\n")
-    return {found: _location(path, starts, offset) for found, offset in scanner.found.items()}
-
-
-def _location(path: str, line_starts: list[int], offset: int) -> Location:
-    low, high = 0, len(line_starts)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if line_starts[middle] <= offset else (low, middle)
-    return Location(path=path, line=low + 1, column=offset - line_starts[low] + 1)
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    lines = {found: bisect_right(starts, offset) for found, offset in scanner.found.items()}
+    return {found: (line, scanner.found[found] - starts[line - 1] + 1) for found, line in lines.items()}
 
 
 class _Scanner:
@@ -58,7 +58,7 @@ class _Scanner:
     def scan_document(self) -> None:
         table: KeyPath = ()
         while True:
-            self._skip_blank_and_comments()
+            self._skip(_BLANK_LINES_AND_COMMENTS)
             if self.position >= len(self.text):
                 return
             if self._peek("["):
@@ -120,7 +120,7 @@ class _Scanner:
         if self._peek('"') or self._peek("'"):
             return self._string()
         start = self.position
-        self._skip_until(_END_OF_BARE_KEY)
+        self._skip(_BARE_KEY)
         return self.text[start : self.position]
 
     def _value(self, path: KeyPath) -> None:
@@ -132,7 +132,7 @@ class _Scanner:
             self._inline_table(path)
         else:
             self.position += 1  # a bare value is not empty; this also keeps arrays moving on text that is not valid
-            self._skip_until(_END_OF_BARE_VALUE)
+            self._skip(_BARE_VALUE)
 
     def _array(self, path: KeyPath) -> None:
         self.position += 1
@@ -151,14 +151,14 @@ class _Scanner:
             self._separator()
 
     def _before_end(self, bracket: str) -> bool:
-        self._skip_blank_and_comments()
+        self._skip(_BLANK_LINES_AND_COMMENTS)
         if self.position < len(self.text) and not self._peek(bracket):
             return True
         self.position += 1
         return False
 
     def _separator(self) -> None:
-        self._skip_blank_and_comments()
+        self._skip(_BLANK_LINES_AND_COMMENTS)
         if self._peek(","):
             self.position += 1
 
@@ -166,38 +166,25 @@ class _Scanner:
         quote = self.text[self.position]
         delimiter = quote * 3 if self._peek(quote * 3) else quote
         self.position += len(delimiter)
-        characters: list[str] = []
-        while self.position < len(self.text) and not self._peek(delimiter):
-            escaped = quote == '"' and self._peek("\\")
-            characters.append(self._escape() if escaped else self.text[self.position])
-            self.position += 0 if escaped else 1
+        start = self.position
+        self._skip(_INSIDE_STRING[delimiter])
+        inside = self.text[start : self.position]
         self.position += len(delimiter)
         while len(delimiter) == 3 and self._peek(quote):  # up to two quotes may stand before the closing three
             self.position += 1
-        return "".join(characters)
-
-    def _escape(self) -> str:
-        letter = self.text[self.position + 1 : self.position + 2]
-        self.position += 2
-        if letter not in _HEX_ESCAPES:
-            return _ESCAPES.get(letter, "")
-        digits = self.text[self.position : self.position + _HEX_ESCAPES[letter]]
-        self.position += len(digits)
-        return chr(int(digits, 16))
+        return _ESCAPE.sub(_unescape, inside) if quote == '"' and "\\" in inside else inside
 
     def _peek(self, expected: str) -> bool:
         return self.text.startswith(expected, self.position)
 
-    def _skip(self, characters: str) -> None:
-        while self.position < len(self.text) and self.text[self.position] in characters:
-            self.position += 1
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        match = pattern.match(self.text, self.position)
+        assert match is not None  # each of them may match nothing
+        self.position = match.end()
 
-    def _skip_until(self, characters: str) -> None:
-        while self.position < len(self.text) and self.text[self.position] not in characters:
-            self.position += 1
 
-    def _skip_blank_and_comments(self) -> None:
-        self._skip(_BLANK_OR_LINE)
-        while self._peek("#"):
-            self._skip_until("\n")
-            self._skip(_BLANK_OR_LINE)
+def _unescape(match: re.Match[str]) -> str:
+    digits = match[1] or match[2] or match[3]
+    if digits is None:
+        return _ESCAPES.get(match[4], "")
+    return chr(int(digits, 16))
