@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from guard import limits
 from guard.app import App
-from guard.attest.npm_signature import RegistryKey, parse_registry_keys
 from guard.engine.npm import NpmEngine
 from guard.engine.outcome import Outcome
-from guard.errors import ConfigInvalid, MalformedInput, Refused, Unavailable
+from guard.errors import MalformedInput, Refused, Unavailable
 from guard.managers.imports import import_ahead
 from guard.managers.npm.command import NpmCommand, classify, parse_command, rewrite_npx
 from guard.managers.npm.config import NpmConfiguration, load_configuration, passes_through
+from guard.managers.npm.configured import load_keys, make_client, path_of
 from guard.managers.npm.deciding import run_deciding
 from guard.managers.npm.environment import Places
 from guard.managers.npm.global_tree import run_global, run_link
@@ -27,9 +26,6 @@ from guard.managers.npm.target import NpmTarget, find_npm
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
 from guard.policy.policy import Policy
-from guard.registry.http import Deadline, HttpClient
-from guard.registry.npm import NpmClient, NpmRegistries
-from guard.registry.npm_credentials import NpmCredentials
 from guard.report.model import Tool
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
@@ -47,7 +43,7 @@ def run_npm(app: App, arguments: Sequence[str]) -> int:
     Returns:
         guard's exit status where it refuses or could not decide, else npm's own.
     """
-    target = find_npm(_path(app))
+    target = find_npm(path_of(app))
     command = parse_command(arguments, major=target.major)
     return _run(app, ("npm", *arguments), command, classify(arguments, (command.major,)), target)
 
@@ -62,7 +58,7 @@ def run_npx(app: App, arguments: Sequence[str]) -> int:
     Returns:
         guard's exit status where it refuses or could not decide, else npx's own.
     """
-    target = find_npm(_path(app))
+    target = find_npm(path_of(app))
     line, removed = rewrite_npx(arguments, major=target.major)
     for name in removed:
         sys.stderr.write(f"npx: the --{name} argument has been removed.\n")
@@ -113,12 +109,12 @@ def _carry_out(
     if kind is Kind.OTHER and passes_through(command, configuration):
         stack.close()
         _become_npm(target, command)
-    client = _make_client(configuration, policy)
+    client = make_client(configuration, policy)
     engine = NpmEngine(
         client=client,
         store=app.file_store,
         facts=app.tarball_facts,
-        keys=_load_keys(app, policy),
+        keys=load_keys(app, policy),
         make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
         policy=policy,
         today=app.today,
@@ -149,38 +145,7 @@ def _become_npm(target: NpmTarget, command: NpmCommand) -> None:
     os.execv(target.argv[0], [*target.argv, *command.to_argv()])  # noqa: S606 - the user's own npm
 
 
-def _make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:
-    registries = configuration.registries
-    if policy.anchors.npm_registry is not None and configuration.level("registry") not in ("cli", "env"):
-        registries = NpmRegistries(default=_as_folder(policy.anchors.npm_registry), scopes=registries.scopes)
-    http = HttpClient(
-        settings=configuration.http,
-        credentials=NpmCredentials(configuration.auth),
-        deadline=Deadline(limits.RUN_DEADLINE_SECONDS),
-    )
-    replaced = configuration.value("replace-registry-host")
-    return NpmClient(http, registries, replace_registry_host=str(replaced or "npmjs"))
-
-
-def _load_keys(app: App, policy: Policy) -> tuple[RegistryKey, ...] | None:
-    data = app.load_npm_keys(policy)
-    if data is None:
-        return None
-    try:
-        return parse_registry_keys(data)
-    except MalformedInput as error:
-        raise ConfigInvalid(f"[npm] keys: {error.message}") from error
-
-
 def _logs(configuration: NpmConfiguration, home: Path) -> Path:
     named = configuration.value("logs-dir")
     cache = configuration.value("cache")
     return Path(str(named)) if named else (Path(str(cache)) if cache else home / ".npm") / "_logs"
-
-
-def _as_folder(url: str) -> str:
-    return url if url.endswith("/") else f"{url}/"
-
-
-def _path(app: App) -> str:
-    return app.environ.get("PATH", os.defpath)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from guard import limits
@@ -16,7 +14,7 @@ from guard.engine.pypi import PyPIEngine
 from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.imports import import_ahead
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
-from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
+from guard.managers.pip.configured import find_target, path_of
 from guard.managers.pip.deciding import run_deciding
 from guard.managers.pip.entries import parse_arguments
 from guard.managers.pip.inputs import judge_inputs
@@ -25,13 +23,7 @@ from guard.managers.pip.locking import run_locking
 from guard.managers.pip.pylock import load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
 from guard.managers.pip.session import Session
-from guard.managers.pip.target import (
-    Target,
-    command_of_python,
-    find_pip,
-    is_own_environment,
-    probe_target,
-)
+from guard.managers.pip.target import Target, find_pip, is_own_environment
 from guard.managers.pip.upstream import make_http, make_upstream
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
@@ -55,7 +47,7 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
         guard's exit status where it refuses or could not decide, else pip's own.
     """
     if classify(arguments) is Kind.PASS_THROUGH:
-        pip = find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
+        pip = find_pip(path_of(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
         os.execv(pip.interpreter, [*pip.argv, *arguments])  # noqa: S606 - the user's own pip
     try:
         typed = parse_command(arguments)
@@ -147,20 +139,12 @@ def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles
 
 
 def _find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
-    """Return the pip to drive, of pip's own ``--python`` or the first on PATH, and the options that configure it.
+    """Return the pip to drive and the options that configure it.
 
     Raises:
         UsageError: it would change the environment that guard runs from.
     """
-    python = typed.last("--python")
-    line = find_pip(_path(app), virtual_env=app.environ.get("VIRTUAL_ENV")) if python is None else None
-    target = probe_target(line or command_of_python(python or ""), app.environ)
-    configuration = _load_configuration(app, typed, target)
-    if python is None and configuration.python is not None:
-        target = probe_target(command_of_python(configuration.python), app.environ)
-        configuration = _load_configuration(app, typed, target)
-    options = configuration_options(configuration, typed.command, pip_version=target.release)
-    configured = replace(typed, options=options, arguments=())
+    target, configured = find_target(app, typed)
     if app.options.verbose:
         app.console.print(f"guard: pip {target.version} of {target.prefix}", markup=False)
     elsewhere = any(typed.has(option) or configured.has(option) for option in _ELSEWHERE)
@@ -171,17 +155,3 @@ def _find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
             hint="activate the project's environment, or give guard one of its own: pipx install provenance-guard",
         )
     return target, configured
-
-
-def _load_configuration(app: App, typed: PipCommand, target: Target) -> PipConfiguration:
-    return load_configuration(
-        environ=app.environ,
-        prefix=Path(target.prefix),
-        command=typed.command,
-        isolated=typed.isolated,
-        platform=sys.platform,
-    )
-
-
-def _path(app: App) -> str:
-    return app.environ.get("PATH", os.defpath)
