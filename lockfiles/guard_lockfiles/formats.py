@@ -10,6 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from guard_lockfiles.lockfile import Lockfile
+from guard_lockfiles.package_lock_entries import parse_package_lock_entries
+from guard_lockfiles.pylock import parse_pylock
+from guard_lockfiles.requirements_lock import parse_requirements_lock
+
+# A file of constraints limits what other files name, and names nothing itself.
+_NO_CONSTRAINTS = r"(?!.*constraints)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,12 @@ class Format:
 
 
 # One line for each format, in the order of docs/lockfiles.md.
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (
+    Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*requirements.*\.txt"), parse_requirements_lock),
+    Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*\.txt"), parse_requirements_lock, folder="requirements"),
+    Format("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml"), parse_pylock),
+    Format("package-lock", re.compile(r"package-lock\.json|npm-shrinkwrap\.json"), parse_package_lock_entries),
+)
 
 
 def find_format(file_name: str, *, folder: str = "") -> Format | None:

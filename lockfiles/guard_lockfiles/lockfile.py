@@ -10,7 +10,10 @@ whether an address or a digest is acceptable is not judged here.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_HEX_DIGITS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
 
 
 class Ecosystem(str, enum.Enum):
@@ -125,6 +128,10 @@ class Lockfile:
         unreadable: every entry that could not be read.
         includes: other files that belong to it.
         indexes: addresses of indexes that the file itself sets, as written.
+        environments: markers (PEP 508) of the environments that it is for, one of which must hold; empty for any.
+        aliased: registry names that entries ask for under another name; what only the project asks for is not among
+            them, for the project's own files say that.
+        folders: folders of the project and its workspaces, from the lockfile's own; empty where it does not say.
         is_pinned: whether anything in it is pinned by digest; a requirements file that pins nothing is no lockfile.
     """
 
@@ -133,5 +140,32 @@ class Lockfile:
     artifacts: tuple[LockedArtifact, ...] = ()
     unreadable: tuple[UnreadableEntry, ...] = ()
     includes: tuple[Include, ...] = ()
-    indexes: tuple[str, ...] = field(default=())
+    indexes: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    aliased: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
     is_pinned: bool = True
+
+
+def parse_digests(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return digests in the form of :attr:`LockedArtifact.digests`; those of algorithms that are not known say nothing.
+
+    Args:
+        texts: ``ALGORITHM:VALUE`` or ``ALGORITHM=VALUE``.
+
+    Raises:
+        ValueError: one is not of its algorithm's length, is no digest at all, or no algorithm is known.
+    """
+    digests = []
+    unknown = False
+    for text in texts:
+        algorithm, _, value = text.lower().partition(":" if ":" in text else "=")
+        if algorithm not in _HEX_DIGITS:
+            unknown = True
+        elif len(value) == _HEX_DIGITS[algorithm] and not value.strip("0123456789abcdef"):
+            digests.append(f"{algorithm}:{value}")
+        else:
+            raise ValueError(f"a digest that is no {algorithm}")
+    if unknown and not digests:
+        raise ValueError("no digest of an algorithm that is known")
+    return tuple(digests)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +17,9 @@ from guard.managers.npm.session import Session
 from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, Judged, Level, Location, RuleId, SourceKind
 from guard.store.files import measure
 from guard_lockfiles.package_lock import LockedPackage, PackageLock
+from guard_lockfiles.package_lock_entries import aliased_name
 
 _ALGORITHMS = frozenset({"md5", "sha1", "sha256", "sha384", "sha512"})
-# npm-package-arg, ``fromAlias``.
-_ALIAS_SPEC = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)(?:@.*)?", re.IGNORECASE | re.DOTALL)
 _FETCHED = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
 LOCAL_SOURCES = frozenset({SourceKind.LOCAL, SourceKind.PATH})
 # What npm cannot be held to the bytes of, even where the policy allows it.
@@ -54,8 +52,8 @@ class LockedTree:
         is_new = self.lock != self.own
         specs = [spec for entry in entries if entry.path or is_new for spec in entry.requested.values()]
         overrides = _texts(self.project.manifest.get("overrides"))
-        found = map(_ALIAS_SPEC.fullmatch, (*specs, *self.project.specs(), *overrides))
-        return frozenset(match[1] for match in found if match)
+        found = map(aliased_name, (*specs, *self.project.specs(), *overrides))
+        return frozenset(filter(None, found))
 
     def find_pinned(self) -> Mapping[tuple[str, str], LockedPackage]:
         """Return the entries of the project's own lock, by place and version."""

@@ -12,31 +12,27 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
 from guard.model import SourceKind
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
+from guard_lockfiles.lockfile import Source
 from guard_lockfiles.package_lock import DependencyKind, LockedPackage, PackageLock, parse_declared
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_GIT_SCHEMES = frozenset({"git", "ssh", "github", "gitlab", "bitbucket", "gist", "sourcehut"})
-# What npm takes for a repository without its saying so: two names on a host that it knows, user@host:path, user/name.
-_HOSTED_GIT = re.compile(
-    r"https?://(?:[^/@]*@)?(?:www\.)?(?:github\.com|gitlab\.com|bitbucket\.org|gist\.github\.com|git\.sr\.ht)"
-    r"/(?:[^/?#]+/)?[^/?#]+/?(?:/tree/[^?#]*)?(?:#.*)?",
-    re.IGNORECASE,
+from guard_lockfiles.package_lock_sources import (
+    classify_entry,
+    find_bundlers,
+    is_in_node_modules,
+    local_path_of,
+    pinned_commit,
+    requested_urls,
+    resolve_name,
+    stays_inside,
 )
-_SCP_ADDRESS = re.compile(r"[^@/]+@[^:./]+\.[^:]+:.+")
-_SHORTCUT = re.compile(r"[^@/.~:][^@/:]*/[^/#]+(?:#.*)?")
-_COMMIT = re.compile(r".*#[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
 _USER = re.compile(r"[^/@]*@")
-_REGISTRY_SCHEMES = frozenset({"", "npm", "http", "https"})
 _PLACE = re.compile(r"(?:(?P<above>.*)/)?node_modules/(?:@[^/]+/)?[^/]+")
-_FILE = re.compile(r"file:|[./~]|[A-Za-z]:", re.IGNORECASE)
-_OUTSIDE = re.compile(r"\.\.(?:/|$)|/|~|[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +88,9 @@ def plan_lock(lock: PackageLock, *, platform: Platform, omit: Omit) -> tuple[Pla
         omit: what npm was told to leave out.
     """
     entries = {entry.path: entry for entry in lock.packages}
-    bundlers = _find_bundlers(entries)
+    bundlers = find_bundlers(entries)
     wanted = _Wanted(platform, omit, _workspace_folders(lock))
-    urls = frozenset(
-        (name, spec)
-        for entry in lock.packages
-        for name, spec in entry.requested.items()
-        if spec.lower().startswith(("http:", "https:"))
-    )
+    urls = requested_urls(lock)
     planned = []
     for entry in lock.packages:
         parent = bundlers.get(entry.path)
@@ -126,7 +117,7 @@ def requires_resolution(
         ``False`` only where ``npm install`` without arguments installs the lock as it is.
     """
     entries = {entry.path: entry for entry in lock.packages}
-    folders = {entry.path for entry in lock.packages if entry.is_folder and not _is_in_node_modules(entry.path)}
+    folders = {entry.path for entry in lock.packages if entry.is_folder and not is_in_node_modules(entry.path)}
     manifests = {"": manifest, **workspaces}
     if lock.lockfile_version == 1 or manifest.get("overrides") or not folders <= manifests.keys() or "" not in folders:
         return True  # what version 1 does not say at all, and no version says of overrides
@@ -160,7 +151,7 @@ def _lacks_dependency(entry: LockedPackage, entries: Mapping[str, LockedPackage]
     # An optional one that is missing, npm would add as well: without asking again whether it may.
     needed = (DependencyKind.REQUIRED, DependencyKind.DEV, DependencyKind.OPTIONAL)
     names = (name for name, kind in entry.kinds.items() if kind in needed)
-    return not entry.in_bundle and any(_resolve(entry.path, name, entries) is None for name in names)
+    return not entry.in_bundle and any(resolve_name(entry.path, name, entries) is None for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,115 +218,31 @@ def _top_folder(path: str) -> str:
     return path
 
 
-def _find_bundlers(entries: Mapping[str, LockedPackage]) -> Mapping[str, LockedPackage]:
-    """Return who bundles what claims to be bundled, and which package every folder inside one belongs to.
-
-    A tarball holds what its package bundles and what that requires, as far as it stands below the package, outermost
-    package first (``Node.getBundler``). The project and its workspaces may bundle too, which npm fetches all the same.
-    """
-    bundlers: dict[str, LockedPackage] = {}
-    bundling = [entry for entry in entries.values() if entry.bundles and not entry.link]
-    for entry in sorted(bundling, key=lambda entry: (entry.is_folder, len(entry.path))):
-        if entry.path not in bundlers:
-            for path in _bundled_paths(entry, entries):
-                bundlers.setdefault(path, entry)
-    found = {path: bundler for path, bundler in bundlers.items() if entries[path].in_bundle}
-    for entry in entries.values():
-        holder = _holder_of(entry, entries) if entry.is_folder and _is_in_node_modules(entry.path) else None
-        if holder:
-            found[entry.path] = found.get(holder.path, holder)
-    return found
-
-
-def _bundled_paths(bundler: LockedPackage, entries: Mapping[str, LockedPackage]) -> Iterator[str]:
-    inside = posixpath.join(bundler.path, "node_modules/")
-    waiting = [inside + name for name in bundler.bundles]
-    seen: set[str] = set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen or path not in entries:
-            continue
-        seen.add(path)
-        yield path
-        names = (*entries[path].requested, *entries[path].bundles)
-        found = (_resolve(path, name, entries) for name in names)
-        waiting += [entry.path for entry in found if entry is not None and entry.path.startswith(inside)]
-
-
-def _holder_of(folder: LockedPackage, entries: Mapping[str, LockedPackage]) -> LockedPackage | None:
-    """Return the package that a folder in a node_modules is part of."""
-    path = folder.path
-    while path := path.rpartition("/")[0]:
-        entry = entries.get(path)
-        if entry and not entry.is_folder:
-            return None if entry.link else entry
-    return None
-
-
-def _is_in_node_modules(path: str) -> bool:
-    return "node_modules" in path.split("/")
-
-
-def _resolve(path: str, name: str, entries: Mapping[str, LockedPackage]) -> LockedPackage | None:
-    """Find what a name means to an entry, as node does: in the node_modules of its folder and of those above it."""
-    while path and path != "..":
-        entry = entries.get(f"{path}/node_modules/{name}")
-        if entry:
-            return entry
-        nested, _, _ = path.rpartition("/node_modules/")
-        path = nested or path.rpartition("/")[0]
-    return entries.get(f"node_modules/{name}")
-
-
 def _plan_entry(
     entry: LockedPackage, *, parent: LockedPackage | None, urls: frozenset[tuple[str, str]]
 ) -> PlannedPackage:
-    if parent and not parent.is_folder:
-        return PlannedPackage(entry=entry, source=SourceKind.BUNDLED, parent=parent)
-    in_package = entry.is_folder and _is_in_node_modules(entry.path)
-    if parent is None and (entry.in_bundle or in_package):  # in no tarball that could be decided
-        return PlannedPackage(entry=replace(entry, integrity=None), source=SourceKind.REGISTRY)
-    if entry.is_folder or entry.link:
-        return _plan_path(entry, entry.path if entry.is_folder else entry.resolved or "")
-    return _plan_source(entry, urls)
-
-
-def _plan_source(entry: LockedPackage, urls: frozenset[tuple[str, str]]) -> PlannedPackage:
-    resolved = entry.resolved or ""
-    found = _SCHEME.match(resolved)
-    scheme = found[1].lower() if found else ""
-    if _is_repository(resolved, scheme):
-        source = SourceKind.VCS_PINNED if _COMMIT.fullmatch(resolved) else SourceKind.VCS
-        return PlannedPackage(entry=entry, source=source, origin=_without_credentials(resolved))
-    if _FILE.match(resolved) or ("/" in resolved and not scheme):
-        return _plan_path(entry, re.sub("(?i)^file:", "", resolved))
-    is_web = scheme in ("http", "https")
-    if (is_web and not entry.version) or (entry.installed_name, resolved) in urls or scheme not in _REGISTRY_SCHEMES:
-        source = SourceKind.URL_HASHED if entry.integrity else SourceKind.URL
-        return PlannedPackage(entry=entry, source=source, origin=_without_credentials(resolved))
-    return PlannedPackage(entry=entry, source=SourceKind.ALIAS if entry.alias else SourceKind.REGISTRY)
-
-
-def _plan_path(entry: LockedPackage, path: str) -> PlannedPackage:
-    """Plan a folder or a file: the user's own inside the project, except in a node_modules.
-
-    npm 9 decodes percent signs and npm 11 does not, and on Windows a backslash divides too: each reading counts.
-    """
-    readings = {posixpath.normpath(reading.replace("\\", "/")) for reading in (path, unquote(path))}
-    is_own = not any(_OUTSIDE.match(reading) or _is_in_node_modules(reading) for reading in readings)
-    source = SourceKind.LOCAL if is_own else SourceKind.PATH
-    return PlannedPackage(entry=entry, source=source, origin=posixpath.normpath(path))
-
-
-def _is_repository(resolved: str, scheme: str) -> bool:
-    """Return whether npm would take a source for a git repository (npm-package-arg and hosted-git-info)."""
-    if not scheme:
-        return bool(_SCP_ADDRESS.match(resolved) or _SHORTCUT.fullmatch(resolved))
-    return scheme.startswith("git+") or scheme in _GIT_SCHEMES or bool(_HOSTED_GIT.fullmatch(resolved))
+    match classify_entry(entry, bundler=parent, urls=urls):
+        case Source.BUNDLED if parent is None:  # in no tarball that could be decided
+            return PlannedPackage(entry=replace(entry, integrity=None), source=SourceKind.REGISTRY)
+        case Source.BUNDLED:
+            return PlannedPackage(entry=entry, source=SourceKind.BUNDLED, parent=parent)
+        case Source.FOLDER | Source.FILE:
+            path = local_path_of(entry)
+            source = SourceKind.LOCAL if stays_inside(path) else SourceKind.PATH
+            return PlannedPackage(entry=entry, source=source, origin=posixpath.normpath(path))
+        case Source.GIT:
+            resolved = entry.resolved or ""
+            source = SourceKind.VCS_PINNED if pinned_commit(resolved) else SourceKind.VCS
+            return PlannedPackage(entry=entry, source=source, origin=_without_credentials(resolved))
+        case Source.URL:
+            source = SourceKind.URL_HASHED if entry.integrity else SourceKind.URL
+            return PlannedPackage(entry=entry, source=source, origin=_without_credentials(entry.resolved or ""))
+        case Source.REGISTRY | Source.OTHER:
+            return PlannedPackage(entry=entry, source=SourceKind.ALIAS if entry.alias else SourceKind.REGISTRY)
 
 
 def _without_credentials(address: str) -> str:
     """Return an address that a message may hold; of its fragment only a commit is kept."""
     place, _, fragment = address.partition("#")
     shown = redact_url(place) if "://" in place else _USER.sub("", place)
-    return f"{shown}#{fragment}" if _COMMIT.fullmatch(f"#{fragment}") else shown
+    return f"{shown}#{fragment}" if pinned_commit(address) else shown

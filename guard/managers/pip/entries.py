@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -15,11 +14,7 @@ from guard.model import Digest, Location, SourceKind
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.requirements import LineKind, RequirementLine, parse_requirement
-
-_EXACT = re.compile(r"\s*={2,3}\s*(?P<version>[^\s,*]+)\s*")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_PINNABLE_SYSTEMS = frozenset({"git", "hg"})
-_FRAGMENT_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
+from guard_lockfiles.requirements_lock import exact_version, fragment_digests, pinned_commit
 
 Owns = Callable[[str], bool]  # whether a path is the user's own: typed by the user, or inside the project
 
@@ -55,9 +50,9 @@ class RequirementEntry:
     @property
     def exact_version(self) -> str | None:
         """The one version that the specifier allows (``==1.0``), normalised; ``None`` when it allows several."""
-        match = _EXACT.fullmatch(self.specifier)
+        version = exact_version(self.specifier)
         try:
-            return str(Version(match["version"])) if match else None
+            return str(Version(version)) if version else None
         except InvalidVersion:
             return None
 
@@ -97,7 +92,7 @@ def entry_of(line: RequirementLine, *, constraint: bool, location: Location | No
         MalformedInput: a digest on the line is not one.
     """
     try:
-        digests = tuple(Digest.from_text(text) for text in (*line.hashes, *_fragment_digests(line.url)))
+        digests = tuple(Digest.from_text(text) for text in (*line.hashes, *fragment_digests(line.url or "")))
     except MalformedInput as error:
         raise MalformedInput(f"{location}: {error.message}" if location else error.message) from error
     source, origin = _classify(line, digests, owns)
@@ -115,14 +110,6 @@ def entry_of(line: RequirementLine, *, constraint: bool, location: Location | No
     )
 
 
-def _fragment_digests(url: str | None) -> Iterator[str]:
-    """Yield the digests that a URL's fragment states (PEP 503, in pip's reading: among ``&``-separated parts)."""
-    fragment = (url or "").partition("#")[2]
-    for part in fragment.split("&"):
-        if part.partition("=")[0] in _FRAGMENT_ALGORITHMS:
-            yield part
-
-
 def _classify(line: RequirementLine, digests: tuple[Digest, ...], owns: Owns) -> tuple[SourceKind, str | None]:
     """Say where a requirement is to be taken from."""
     if line.path is not None or (line.url is not None and line.url.lower().startswith("file:")):
@@ -130,11 +117,8 @@ def _classify(line: RequirementLine, digests: tuple[Digest, ...], owns: Owns) ->
         return (SourceKind.LOCAL if owns(path) else SourceKind.PATH), path
     if line.url is None:
         return SourceKind.REGISTRY, None
-    system, plus, _ = line.url.partition("://")[0].lower().partition("+")
-    if plus:
-        reference = urlsplit(line.url).path.rpartition("@")[2]
-        is_pinned = system in _PINNABLE_SYSTEMS and _COMMIT.fullmatch(reference)
-        return (SourceKind.VCS_PINNED if is_pinned else SourceKind.VCS), redact_url(line.url)
+    if "+" in line.url.partition("://")[0]:
+        return (SourceKind.VCS_PINNED if pinned_commit(line.url) else SourceKind.VCS), redact_url(line.url)
     is_hashed = any(digest.is_strong for digest in digests)
     return (SourceKind.URL_HASHED if is_hashed else SourceKind.URL), redact_url(line.url)
 

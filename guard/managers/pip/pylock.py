@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import tomli
 import tomli_w
-from packaging.pylock import Package, Pylock, PylockUnsupportedVersionError
+from packaging.pylock import Package, Pylock
 from packaging.utils import canonicalize_name
 
 from guard import limits
-from guard.errors import ConfigInvalid, MalformedInput, Refused, malformed_input_boundary
+from guard.errors import ConfigInvalid, MalformedInput, Refused
 from guard.managers.pip.entries import RequirementEntry
 from guard.model import Digest, Location, RuleId, SourceKind
 from guard.registry.credentials import redact_url
+from guard_lockfiles.errors import MalformedLockfile
+from guard_lockfiles.pylock import parse_pylock_document
 
 # pip 26.3 reads pylock.toml given to `-r`; older ones take it for a requirements file.
 FIRST_PIP_WITH_PYLOCK = (26, 3)
@@ -111,30 +112,9 @@ def load_pylock(value: str, *, pip_release: tuple[int, int]) -> LoadedPylock:
             RuleId.COMMAND_NOT_GUARDED.value, f"{name}: only pip {version} and newer install from a pylock.toml"
         )
     path = Path(name)
-    document, lock = parse_pylock(_load_bytes(path), what=name)
+    document, lock = _parse(_load_bytes(path), what=name)
     entries = tuple(_entry(package, path) for package in lock.packages)
     return LoadedPylock(value=value, path=path, entries=entries, document=document)
-
-
-def parse_pylock(data: bytes, *, what: str) -> tuple[Mapping[str, Any], Pylock]:
-    """Parse a pylock.toml.
-
-    Args:
-        data: its bytes.
-        what: its name, for messages.
-
-    Returns:
-        The TOML document, and the same as typed values.
-
-    Raises:
-        MalformedInput: it is not a lock, or of a version that is not known.
-    """
-    with malformed_input_boundary(what):
-        document = tomli.loads(data.decode("utf-8"))
-        try:
-            return document, Pylock.from_dict(document)
-        except PylockUnsupportedVersionError as error:
-            raise MalformedInput(f"{what}: {error}") from error
 
 
 def locked_files(data: bytes, *, what: str) -> tuple[LockedFile, ...]:
@@ -143,12 +123,19 @@ def locked_files(data: bytes, *, what: str) -> tuple[LockedFile, ...]:
     Raises:
         MalformedInput: it is not a lock.
     """
-    _, lock = parse_pylock(data, what=what)
+    _, lock = _parse(data, what=what)
     return tuple(
         LockedFile(name=canonicalize_name(package.name), filename=file.filename)
         for package in lock.packages
         for file in (*(package.wheels or ()), *((package.sdist,) if package.sdist else ()))
     )
+
+
+def _parse(data: bytes, *, what: str) -> tuple[Mapping[str, Any], Pylock]:
+    try:
+        return parse_pylock_document(data)
+    except MalformedLockfile as error:
+        raise MalformedInput(f"{Location(what, error.line)}: {error.message}") from error
 
 
 def _entry(package: Package, path: Path) -> RequirementEntry:
