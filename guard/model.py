@@ -396,6 +396,7 @@ class Facts:
         resolved_is_configured: whether that address is on a host that the user configured as a registry.
         has_install_script: whether the package runs code of its own when it is installed.
         bundles_install_script: whether a package inside its tarball does.
+        unlisted_pins: digests that a lock accepts and that no listed file of the release has, beside others that do.
     """
 
     artifact: Artifact
@@ -411,6 +412,7 @@ class Facts:
     resolved_is_configured: bool = False
     has_install_script: bool = False
     bundles_install_script: bool = False
+    unlisted_pins: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ one of them while the others wait. Decisions are not stored anywhere; they are m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date
 
 from guard import limits
@@ -69,6 +69,10 @@ class Engine:
             judged.append(future.result())
             done(judged[-1])
         return tuple(judged)
+
+    def do_all(self, work: Iterable[Callable[[], object]]) -> None:
+        """Do several pieces of work at once and wait for them; what they raise shows when it is asked for again."""
+        wait([self._executor.submit(each) for each in work])
 
     def load_verifier(self) -> Verifier:
         """Return the verifier of this run."""

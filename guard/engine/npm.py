@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from guard import limits
 from guard.attest.availability import Outcome as EndpointOutcome
@@ -16,7 +16,9 @@ from guard.attest.availability import evaluate_availability
 from guard.attest.npm import RegistryKeys, verify_attestations
 from guard.attest.npm_signature import RegistryKey, verify_registry_signatures
 from guard.constants import NPM_REGISTRY_URL
+from guard.engine.addresses import compare_address
 from guard.engine.engine import Engine
+from guard.engine.locked import LockedRequest, bound_digest, require_comparable
 from guard.engine.npm_keys import NpmKeys
 from guard.engine.outcome import NO_PINS, Pins
 from guard.errors import EvidenceCode, MalformedInput, NotFound, Unavailable
@@ -40,9 +42,6 @@ from guard.registry.packument import Packument, PublishedVersion
 from guard.sigstore.verify import Verifier
 from guard.store.files import FileStore, StoredFile
 from guard.store.tarballs import PackageManifest, TarballFacts, load_package_manifest
-
-_USUAL_PORTS = frozenset({80, 443})
-_ADDRESS_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/([^/]+)\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +94,7 @@ class NpmEngine(Engine):
         self._keys = NpmKeys(client, keys)
         self._tarballs: Once[tuple[str, str], StoredFile] = Once()
         self._judged: Once[NpmRequest, Judged] = Once()
+        self._evidence: Once[tuple[str, str, str, Digest], tuple[Evidence, ...]] = Once()
 
     def fetch_packument(self, name: str) -> Packument:
         """Return what a package's registry says about all its releases.
@@ -127,6 +127,33 @@ class NpmEngine(Engine):
         """Judge several releases at once, in the order given."""
         return self.run_all(functools.partial(self.judge, request) for request in requests)
 
+    def judge_locked(self, request: LockedRequest) -> Judged:
+        """Decide a release that a lock names, without its bytes. Never raises for what a server sends."""
+        if not request.is_of_registry:
+            return self.judge_facts(request.facts)
+        facts, published = self._look_up(request.facts)
+        if published is None:
+            return self._judge_lock_facts(facts)
+        facts = require_comparable(self._listed_facts(facts, request.resolved, published))
+        sha512 = bound_digest(facts, "sha512")
+        if sha512 is not None:
+            facts = replace(facts, evidence=self._evidence_of(published, sha512))
+        return self._judge_lock_facts(facts)
+
+    def judge_all_locked(
+        self, requests: Sequence[LockedRequest], *, done: Callable[[Judged], None] = lambda _: None
+    ) -> tuple[Judged, ...]:
+        """Judge everything that locks name, in the order given.
+
+        Listings come first: whether a registry ever says that a release has evidence shows in any of them.
+
+        Args:
+            requests: what the locks name.
+            done: called in the caller's thread after each.
+        """
+        self.do_all(functools.partial(self._look_up, each.facts) for each in requests if each.is_of_registry)
+        return self.run_all((functools.partial(self.judge_locked, each) for each in requests), done=done)
+
     def find_published(self, name: str, version: str) -> PublishedVersion:
         """Return a release as its registry lists it.
 
@@ -138,17 +165,10 @@ class NpmEngine(Engine):
         return self._client.fetch_version(name, version)
 
     def _judge(self, request: NpmRequest) -> Judged:
-        facts = Facts(artifact=_artifact(request), hashes_enforced=request.pins.enforced)
-        try:
-            published = self.find_published(request.name, request.version)
-        except NotFound as error:
-            missing = f"{_shown(self._client.registries.registry_of(request.name))} lists no such release"
-            return self.judge_facts(replace(facts, bytes_problem=missing if request.version else error.message))
-        except Unavailable as error:
-            return self.judge_facts(replace(facts, registry_problem=error.message))
-        except MalformedInput as error:
-            return self.judge_facts(replace(facts, bytes_problem=error.message))
-        facts = self._listed_facts(facts, request, published)
+        facts, published = self._look_up(Facts(artifact=_artifact(request), hashes_enforced=request.pins.enforced))
+        if published is None:
+            return self.judge_facts(facts)
+        facts = self._listed_facts(facts, request.resolved, published)
         try:
             stored = self.load_tarball(published)
         except Unavailable as error:
@@ -158,23 +178,39 @@ class NpmEngine(Engine):
         if not published.digests:
             facts = replace(facts, artifact=replace(facts.artifact, digests=(stored.digest("sha512"),)))
         facts = self._with_manifest(replace(facts, observed=stored.digests), stored)
-        return self.judge_facts(replace(facts, evidence=self._gather_evidence(published, stored.digest("sha512"))))
+        return self.judge_facts(replace(facts, evidence=self._evidence_of(published, stored.digest("sha512"))))
 
-    def _listed_facts(self, facts: Facts, request: NpmRequest, published: PublishedVersion) -> Facts:
+    def _judge_lock_facts(self, facts: Facts) -> Judged:
+        return replace(self.judge_facts(facts), bound_by="npm-integrity")
+
+    def _look_up(self, facts: Facts) -> tuple[Facts, PublishedVersion | None]:
+        """Return what the registry lists of an artifact, or why it lists nothing of use."""
+        name, version = facts.artifact.name, facts.artifact.version
+        try:
+            return facts, self.find_published(name, version)
+        except NotFound as error:
+            missing = f"{_shown(self._client.registries.registry_of(name))} lists no such release"
+            return replace(facts, bytes_problem=missing if version else error.message), None
+        except Unavailable as error:
+            return replace(facts, registry_problem=error.message), None
+        except MalformedInput as error:
+            return replace(facts, bytes_problem=error.message), None
+
+    def _listed_facts(self, facts: Facts, resolved: str | None, published: PublishedVersion) -> Facts:
         artifact = replace(
             facts.artifact,
             file=_file_name(published.tarball),
             digests=published.digests,
             origin=_shown(published.registry),
         )
-        problem, is_configured = compare_address(request.resolved, published, self._client.registries.urls)
+        problem, is_configured = compare_address(resolved, published, self._client.registries.urls)
         return replace(
             facts,
             artifact=artifact,
             listed=published.digests,
             resolved_problem=problem,
             resolved_is_configured=is_configured,
-            has_install_script=published.has_install_script,
+            has_install_script=facts.has_install_script or published.has_install_script,
         )
 
     def _with_manifest(self, facts: Facts, stored: StoredFile) -> Facts:
@@ -215,6 +251,10 @@ class NpmEngine(Engine):
             )
         except OSError as error:
             raise Unavailable(f"{published.tarball} cannot be stored: {error.strerror or error}") from error
+
+    def _evidence_of(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
+        key = (published.registry, published.name, published.version, sha512)
+        return self._evidence.get(key, lambda: self._gather_evidence(published, sha512))
 
     def _gather_evidence(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
         attested = self._gather_provenance(published, sha512)
@@ -259,54 +299,6 @@ class NpmEngine(Engine):
             published_at=published_at,
         )
         return (evidence,)
-
-
-def compare_address(resolved: str | None, published: PublishedVersion, configured: tuple[str, ...]) -> tuple[str, bool]:
-    """Compare the address in the user's lock with the one that the registry lists.
-
-    The bytes are always taken from where the registry lists them; an address that says something else tells of another
-    registry at the time of locking, or of a lock that was tampered with.
-
-    Args:
-        resolved: from the lock, or ``None``.
-        published: the release.
-        configured: URLs of the user's registries.
-
-    Returns:
-        How it differs, or the empty string; and whether its host is a configured one.
-    """
-    if not resolved:
-        return "", True
-    elsewhere = f"the lock names {redact_url(resolved)}, and that is not where {published.name}@{published.version} is"
-    try:
-        found, host = urlsplit(resolved), _host_of(resolved)
-    except ValueError:
-        return elsewhere, False
-    path = unquote(found.path)
-    if path != unquote(urlsplit(published.tarball).path) and not _names_release(path, published):
-        return elsewhere, False
-    # The public registry's address stands for whatever registry is configured (npm's replace-registry-host).
-    if host in (_host_of(published.tarball), _host_of(NPM_REGISTRY_URL)):
-        return "", True
-    shown = redact_url(f"{found.scheme}://{found.netloc}")
-    return f"the lock names the host {shown}", host in map(_host_of, configured)
-
-
-def _host_of(url: str) -> tuple[str | None, int | None]:
-    """Return host and port, of which the usual ones are none.
-
-    Raises:
-        ValueError: they cannot be read.
-    """
-    parts = urlsplit(url)
-    return parts.hostname, None if parts.port in _USUAL_PORTS else parts.port
-
-
-def _names_release(path: str, published: PublishedVersion) -> bool:
-    """Whether a path ends as that of a release on most registries: ``/@SCOPE/NAME/-/NAME-VERSION.tgz``."""
-    base = published.name.rpartition("/")[2]
-    found = _ADDRESS_TAIL.search(path)
-    return found is not None and found.groups() == (published.name, f"{base}-{published.version}.tgz")
 
 
 def _artifact(request: NpmRequest) -> Artifact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -13,9 +13,12 @@ from packaging.version import InvalidVersion, Version
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.availability import evaluate_availability
 from guard.attest.pypi import verify_provenance
+from guard.engine.addresses import compare_file_address
 from guard.engine.engine import Engine
+from guard.engine.locked import LockedRequest, bound_digest, require_comparable
+from guard.engine.locked_files import choose_files, files_of, merge_judged
 from guard.engine.outcome import NO_PINS, Pins
-from guard.errors import EvidenceCode, MalformedInput, Unavailable
+from guard.errors import EvidenceCode, MalformedInput, NotFound, Unavailable
 from guard.model import (
     Artifact,
     Digest,
@@ -63,6 +66,7 @@ class PyPIEngine(Engine):
         self._files: Once[str, StoredFile] = Once()
         self._metadata: Once[str, bytes] = Once()
         self._judged: Once[tuple[str, Pins], Judged] = Once()
+        self._evidence: Once[tuple[str, str, Digest], tuple[Evidence, ...]] = Once()
 
     def fetch_project(self, name: str) -> Project:
         """Return the project's page from the index that owns the name.
@@ -107,25 +111,92 @@ class PyPIEngine(Engine):
         """
         return self.run_all((functools.partial(self.judge, *request) for request in requests), done=done)
 
+    def judge_locked(self, request: LockedRequest, *, fits: Callable[[str], bool]) -> Judged:
+        """Decide what a lock names, without its bytes. Never raises for what a server sends.
+
+        Where the lock names a package, pip may install any file of that version whose hash is pinned; every one of
+        them that fits is judged by itself, and the worst counts, so that an attested file never stands for another.
+
+        Args:
+            request: what the lock names.
+            fits: whether a file of this name can be used where the lock is meant for; source archives always can.
+        """
+        if not request.is_of_registry:
+            return self.judge_facts(request.facts)
+        release = self._look_up(request)
+        if isinstance(release, Facts):
+            return _bound_by_pip(self.judge_facts(release))
+        project, files = release
+        files, unlisted = choose_files(files, request.artifact, fits)
+        judged = [self._judge_listed(project, file, request, unlisted) for file in files]
+        return _bound_by_pip(merge_judged(judged))
+
+    def judge_all_locked(
+        self,
+        requests: Sequence[LockedRequest],
+        *,
+        fits: Callable[[str], bool],
+        done: Callable[[Judged], None] = lambda _: None,
+    ) -> tuple[Judged, ...]:
+        """Judge everything that locks name, in the order given.
+
+        Listings come first: whether an index ever says that a file has provenance shows in any of them.
+
+        Args:
+            requests: what the locks name.
+            fits: as above.
+            done: called in the caller's thread after each.
+        """
+        self.do_all(functools.partial(self._look_up, each) for each in requests if each.is_of_registry)
+        return self.run_all((functools.partial(self.judge_locked, each, fits=fits) for each in requests), done=done)
+
     def _judge(self, project: Project, file: IndexFile, pins: Pins) -> Judged:
-        artifact = artifact_of(project, file, pins)
-        facts = Facts(
-            artifact=artifact,
-            listed=file.digests,
-            hashes_enforced=pins.enforced,
-            other_indexes=project.other_indexes,
-        )
+        facts = listed_facts(project, file, pins)
         try:
             stored = self.load_file(file)
         except Unavailable as error:
             return self.judge_facts(replace(facts, registry_problem=error.message))
         except MalformedInput as error:
             return self.judge_facts(replace(facts, bytes_problem=error.message))
-        if not artifact.digests:
-            facts = replace(facts, artifact=replace(artifact, digests=(stored.sha256,)))
+        if not facts.artifact.digests:
+            facts = replace(facts, artifact=replace(facts.artifact, digests=(stored.sha256,)))
         facts = replace(facts, observed=stored.digests)
-        facts = replace(facts, metadata_problem=self._metadata_problem(file, stored, artifact))
-        facts = replace(facts, evidence=self._gather_evidence(project, file, stored.sha256))
+        facts = replace(facts, metadata_problem=self._metadata_problem(file, stored, facts.artifact))
+        facts = replace(facts, evidence=self._evidence_of(project, file, stored.sha256))
+        return self.judge_facts(facts)
+
+    def _look_up(self, request: LockedRequest) -> tuple[Project, tuple[IndexFile, ...]] | Facts:
+        """Return the files that the index lists for a locked release, or the facts that say why there are none."""
+        artifact = request.artifact
+        try:
+            project = self.fetch_project(artifact.name)
+        except NotFound as error:
+            return replace(request.facts, bytes_problem=error.message)
+        except Unavailable as error:
+            return replace(request.facts, registry_problem=error.message)
+        except MalformedInput as error:
+            return replace(request.facts, bytes_problem=error.message)
+        files = files_of(project, artifact)
+        if files:
+            return project, files
+        index = redact_url(project.owner.url) if project.owner else "the index"
+        return replace(request.facts, bytes_problem=f"{index} lists no such {'file' if artifact.file else 'release'}")
+
+    def _judge_listed(
+        self, project: Project, file: IndexFile, request: LockedRequest, unlisted: tuple[Digest, ...]
+    ) -> Judged:
+        problem, is_configured = compare_file_address(request.resolved, file, self._index.urls)
+        facts = require_comparable(
+            replace(
+                listed_facts(project, file, request.pins),
+                unlisted_pins=unlisted,
+                resolved_problem=problem,
+                resolved_is_configured=is_configured,
+            )
+        )
+        sha256 = bound_digest(facts, "sha256")
+        if sha256 is not None:
+            facts = replace(facts, evidence=self._evidence_of(project, file, sha256))
         return self.judge_facts(facts)
 
     def _load_file(self, file: IndexFile) -> StoredFile:
@@ -178,6 +249,10 @@ class PyPIEngine(Engine):
         except Unavailable:
             return None
 
+    def _evidence_of(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
+        key = (project.name, file.url, sha256)
+        return self._evidence.get(key, lambda: self._gather_evidence(project, file, sha256))
+
     def _gather_evidence(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
         try:
             flag, outcome, document = self._index.fetch_provenance(file, project=project, version=file.version or "")
@@ -195,6 +270,20 @@ def _invalid(error: MalformedInput) -> Evidence:
         state=EvidenceState.INVALID,
         code=EvidenceCode.MALFORMED,
         reason=error.message,
+    )
+
+
+def _bound_by_pip(judged: Judged) -> Judged:
+    return replace(judged, bound_by="pip-hash")
+
+
+def listed_facts(project: Project, file: IndexFile, pins: Pins) -> Facts:
+    """Return what the index and the user's input say about a file."""
+    return Facts(
+        artifact=artifact_of(project, file, pins),
+        listed=file.digests,
+        hashes_enforced=pins.enforced,
+        other_indexes=project.other_indexes,
     )
 
 

@@ -118,6 +118,11 @@ class IndexClient:
         """Whether an address for provenance is configured beside the indexes."""
         return self._provenance_url is not None
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every configured index, in order of precedence."""
+        return tuple(index.url for index in self._indexes)
+
     def fetch_project(self, name: str) -> Project:
         """Find who owns a name and what is on offer under it.
 

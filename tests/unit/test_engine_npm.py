@@ -13,7 +13,8 @@ import pytest
 from guard import limits
 from guard.attest.npm_signature import parse_registry_keys
 from guard.constants import NPM_HOST
-from guard.engine.npm import NpmEngine, NpmRequest, compare_address
+from guard.engine.addresses import compare_address
+from guard.engine.npm import NpmEngine, NpmRequest
 from guard.engine.outcome import Pins
 from guard.model import Digest, EvidenceKind, EvidenceState, Judged, Level, Location, SourceKind, UnavailableCause
 from guard.registry.packument import PublishedVersion

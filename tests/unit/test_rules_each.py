@@ -188,7 +188,8 @@ def test_hash_weak(pinned: tuple[Digest, ...], expected: list[Level]) -> None:
         pytest.param((SHA1, MD5), (A512,), (A512, SHA1), WARN, id="one-of-the-pins-agrees"),
         pytest.param((SHA1,), (SHA1,), (A512, SHA1), BLOCK, id="registry-lists-no-strong-hash"),
         pytest.param((SHA1,), (), (A512, SHA1), BLOCK, id="registry-lists-none"),
-        pytest.param((SHA1,), (A512, SHA1), (), BLOCK, id="bytes-not-seen"),
+        pytest.param((SHA1,), (A512, SHA1), (), WARN, id="bytes-not-seen-and-listed-together"),
+        pytest.param((SHA1,), (A512,), (), BLOCK, id="bytes-not-seen-and-pinned-hash-not-listed"),
         pytest.param((SHA1,), (A512, SHA1), (A512,), BLOCK, id="pinned-hash-not-seen"),
         pytest.param((SHA1,), (B512, SHA1), (A512, SHA1), BLOCK, id="other-bytes"),
         pytest.param((SHA1,), (A, A512), (A512, SHA1), BLOCK, id="one-strong-hash-not-seen"),
@@ -232,6 +233,11 @@ def test_hash_weak_of_an_npm_lock(
 @pytest.mark.parametrize("policy", MODES.values(), ids=[mode.value for mode in MODES])
 def test_hash_mismatch(given: Facts, expected: list[Level], policy: PackagePolicy) -> None:
     assert levels(RuleId.HASH_MISMATCH, given, policy) == expected
+
+
+def test_pins_that_no_listed_file_has_are_warned_of() -> None:
+    given = replace(hashes((A, B), (A,)), unlisted_pins=(B,))
+    assert levels(RuleId.HASH_MISMATCH, given) == WARN
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 Three comparisons: what the user pinned with the bytes, what the registry lists with the bytes, and what the user
 pinned with what the registry lists. The last one catches a lock whose address and hash were swapped together.
 Digests that share no algorithm prove nothing and count as different. No setting turns this off.
+A lock may accept several hashes, of which one must agree. The others are warned of where no listed file has them: pip
+would install whatever the index lists with such a hash later.
 
 Source: PEP 503 and PEP 691, hashes of files; the design's invariants I2 and I6.
 """
@@ -19,7 +21,7 @@ ID = RuleId.HASH_MISMATCH
 
 
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:  # noqa: ARG001  no setting applies
-    """Yield a block for every comparison that fails."""
+    """Yield a block for every comparison that fails, and a warning for hashes of nothing that is listed."""
     for problem in _problems(facts):
         yield Finding(
             rule=ID,
@@ -28,6 +30,18 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:  # noqa: AR
             next="do not install it; compare the lock's hash with the registry's page of this release",
             location=facts.artifact.location,
         )
+    if facts.unlisted_pins:
+        yield Finding(
+            rule=ID,
+            level=Level.WARN,
+            message=f"{facts.artifact.spec} is also pinned by {_shown(facts.unlisted_pins)}, which no listed file has",
+            next="look at who added it; write the lock again, which leaves out hashes of files that were removed",
+            location=facts.artifact.location,
+        )
+
+
+def _shown(digests: tuple[Digest, ...]) -> str:
+    return str(digests[0]) + (f" and {len(digests) - 1} more" if digests[1:] else "")
 
 
 def _problems(facts: Facts) -> Iterator[str]:

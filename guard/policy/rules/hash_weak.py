@@ -43,8 +43,11 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
 
 
 def _is_bound_by_registry(facts: Facts) -> bool:
-    """Tell whether the bytes that have a pinned hash were seen to have every strong hash that npm's registry lists."""
+    """Tell whether the bytes that have a pinned hash have every strong hash that npm's registry lists.
+
+    An audit sees no bytes; there the registry's word for it, in one listing, is what an installation will hold them to.
+    """
     strong = {digest for digest in facts.listed if digest.is_strong}
-    seen = set(facts.observed)
+    seen = set(facts.observed or facts.listed)
     is_npm = facts.artifact.ecosystem is Ecosystem.NPM
     return is_npm and bool(strong) and strong <= seen and not seen.isdisjoint(facts.artifact.pinned)

@@ -1,0 +1,98 @@
+"""Which files of a Python package index a lock entry stands for, and one judgement for all of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from packaging.utils import canonicalize_version
+
+from guard.model import Artifact, Decision, Digest, EvidenceState, Judged
+from guard.policy.provenance import provenance_state
+from guard.registry.pypi import Project
+from guard.registry.simple import IndexFile
+
+# Of one file, what is verified outweighs what is absent; among files, the one without evidence is the worse one.
+_WORST_FIRST = (
+    EvidenceState.INVALID,
+    EvidenceState.STRIPPED,
+    EvidenceState.UNAVAILABLE,
+    EvidenceState.ABSENT,
+    EvidenceState.VERIFIED,
+)
+
+
+def files_of(project: Project, artifact: Artifact) -> tuple[IndexFile, ...]:
+    """Return the files of a project that have a locked version, and the locked name where there is one.
+
+    Args:
+        project: as its index lists it.
+        artifact: of the lock; without a version its file's name alone says which one it is.
+    """
+    wanted = _version_key(artifact.version)
+    return tuple(
+        file
+        for file in project.files
+        if (artifact.file in (None, file.filename)) and (not wanted or _version_key(file.version or "") == wanted)
+    )
+
+
+def choose_files(
+    files: Sequence[IndexFile], artifact: Artifact, fits: Callable[[str], bool]
+) -> tuple[tuple[IndexFile, ...], tuple[Digest, ...]]:
+    """Return the files that pip could install for a lock entry, and the pinned digests that no listed file has.
+
+    pip installs any file of the version whose bytes have one of the hashes ("Secure installs"); the file's name is
+    not pinned. Locks accept the files of all platforms, of which only those that fit are chosen. A hash that no listed
+    file has admits nothing today, and whatever the index lists with it tomorrow: lockers leave such hashes behind where
+    a file was removed, and somebody who changes a lock could add one. It is returned so that it is said.
+
+    Args:
+        files: of the version, at least one.
+        artifact: of the lock.
+        fits: whether a wheel of this name can be used where the lock is meant for.
+
+    Returns:
+        At least one file, even where none has a pinned hash or fits: a lock entry is never decided by nothing.
+    """
+    pinned = frozenset(artifact.pinned)
+    accepted = tuple(file for file in files if not pinned or not pinned.isdisjoint(file.digests))
+    if artifact.file is not None:  # a name may stand twice, at an index and at a find-links location
+        return (accepted or tuple(files))[:1], ()
+    unlisted = pinned.difference(*(file.digests for file in files)) if accepted else frozenset()
+    if unlisted or not accepted:
+        # pip looks at the bytes of a file without a listed hash: they may have one of those.
+        accepted += tuple(file for file in files if not file.digests)
+    fitting = tuple(file for file in accepted if not file.filename.endswith(".whl") or fits(file.filename))
+    return fitting or accepted or tuple(files[:1]), tuple(sorted(unlisted))
+
+
+def merge_judged(judged: Sequence[Judged]) -> Judged:
+    """Return one judgement for all files that an entry may stand for: the worst one, with everybody's findings.
+
+    Evidence is not merged: one attested file would then vouch for another one that is not.
+
+    Args:
+        judged: at least one.
+    """
+    worst = min(judged, key=_badness)
+    if len(judged) == 1:
+        return worst
+    findings = dict.fromkeys(finding for each in (worst, *judged) for finding in each.decision.findings)
+    note = f"the worst of {len(judged)} files that the entry accepts"
+    return replace(
+        worst,
+        decision=Decision(verdict=worst.decision.verdict, findings=tuple(findings)),
+        notes=(*worst.notes, note),
+    )
+
+
+def _badness(judged: Judged) -> tuple[int, int]:
+    return judged.decision.verdict, _WORST_FIRST.index(provenance_state(judged.facts))
+
+
+@functools.lru_cache(maxsize=4096)
+def _version_key(version: str) -> str:
+    """Return a text that equal versions have in common (PEP 440); what is no version equals itself."""
+    return canonicalize_version(version)
