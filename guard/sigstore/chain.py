@@ -18,8 +18,8 @@ from cryptography.x509.certificate_transparency import LogEntryType, SignedCerti
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from guard.errors import EvidenceCode, EvidenceInvalid
-from guard.sigstore.authorities import Authorities, Authority
-from guard.sigstore.keys import SignatureInvalid, checked_key, spki_sha256, verify_signature
+from guard.sigstore.authorities import Authorities, Issuer
+from guard.sigstore.keys import SignatureInvalid, verify_signature
 
 # What is understood here or by claims_from_certificate; an unknown critical extension forbids the use (RFC 5280, 4.2).
 _KNOWN_CRITICAL = frozenset(
@@ -48,10 +48,11 @@ def load_certificates(ders: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     return certificates
 
 
-def verify_chain(leaf: x509.Certificate, moments: Sequence[datetime], authorities: Authorities) -> x509.Certificate:
+def verify_chain(leaf: x509.Certificate, moments: Sequence[datetime], authorities: Authorities) -> Issuer:
     """Verify that a trusted authority issued a certificate, which was valid whenever it is known to have signed.
 
-    The chain above the leaf is the trust root's own; nothing that came with the bundle is used.
+    The chain above the leaf is the trust root's own, verified when that was decoded; nothing that came with the bundle
+    is used.
 
     Args:
         leaf: the signing certificate.
@@ -59,7 +60,7 @@ def verify_chain(leaf: x509.Certificate, moments: Sequence[datetime], authoritie
         authorities: whom to believe.
 
     Returns:
-        The certificate that issued it.
+        Who issued it.
 
     Raises:
         EvidenceInvalid: ``CERTIFICATE``.
@@ -68,9 +69,9 @@ def verify_chain(leaf: x509.Certificate, moments: Sequence[datetime], authoritie
         raise _invalid("no time is known at which to judge it")
     if not all(leaf.not_valid_before_utc <= moment <= leaf.not_valid_after_utc for moment in moments):
         raise _invalid("it was not valid when it signed")
-    for authority in authorities.certificate_authorities:
-        if _is_issued_by(leaf, authority) and all(_is_believed(authority, moment) for moment in moments):
-            return authority.chain[0]
+    for issuer in authorities.issuers:
+        if all(map(issuer.validity.contains, moments)) and _is_issued_by(leaf, issuer):
+            return issuer
     raise _invalid("no trusted authority that was valid when it signed issued it")
 
 
@@ -93,12 +94,12 @@ def verify_usage(leaf: x509.Certificate) -> None:
         raise _invalid("it is an authority's own")
 
 
-def verify_sct(leaf: x509.Certificate, issuer: x509.Certificate, authorities: Authorities) -> None:
+def verify_sct(leaf: x509.Certificate, issuer: Issuer, authorities: Authorities) -> None:
     """Verify that a known log of certificates recorded a certificate before it was issued.
 
     Args:
         leaf: the signing certificate.
-        issuer: the certificate that issued it.
+        issuer: who issued it.
         authorities: whose logs are believed.
 
     Raises:
@@ -127,14 +128,14 @@ def verify_sct(leaf: x509.Certificate, issuer: x509.Certificate, authorities: Au
         raise _invalid(f"its signed certificate timestamp does not hold: {error}") from error
 
 
-def _signed_by_log(stamp: SignedCertificateTimestamp, leaf: x509.Certificate, issuer: x509.Certificate) -> bytes:
+def _signed_by_log(stamp: SignedCertificateTimestamp, leaf: x509.Certificate, issuer: Issuer) -> bytes:
     """Return what the log signed (RFC 6962, section 3.2, ``digitally-signed``)."""
     milliseconds = round(stamp.timestamp.replace(tzinfo=timezone.utc).timestamp() * 1000)
     certificate = leaf.tbs_precertificate_bytes
     return b"".join(
         (
             struct.pack("!BBQH", 0, 0, milliseconds, 1),  # version 1, certificate timestamp, time, precertificate
-            spki_sha256(checked_key(issuer.public_key())),
+            issuer.key_sha256,
             len(certificate).to_bytes(3, "big"),
             certificate,
             len(stamp.extension_bytes).to_bytes(2, "big"),
@@ -143,34 +144,12 @@ def _signed_by_log(stamp: SignedCertificateTimestamp, leaf: x509.Certificate, is
     )
 
 
-def _is_issued_by(leaf: x509.Certificate, authority: Authority) -> bool:
-    """Whether an authority's chain leads from a leaf to its root, each certificate signed by the one above it."""
-    certificates = (leaf, *authority.chain)
+def _is_issued_by(leaf: x509.Certificate, issuer: Issuer) -> bool:
     try:
-        for below, (depth, issuer) in zip(certificates, enumerate(authority.chain), strict=False):
-            if not _may_issue(issuer, depth):
-                return False
-            below.verify_directly_issued_by(issuer)
+        leaf.verify_directly_issued_by(issuer.certificate)
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
-
-
-def _may_issue(issuer: x509.Certificate, depth: int) -> bool:
-    """Whether a certificate may issue others, with ``depth`` authorities below it (RFC 5280, 4.2.1.3 and 4.2.1.9)."""
-    try:
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    fits = constraints.path_length is None or depth <= constraints.path_length
-    return constraints.ca and fits and usage.key_cert_sign
-
-
-def _is_believed(authority: Authority, moment: datetime) -> bool:
-    return authority.validity.contains(moment) and all(
-        each.not_valid_before_utc <= moment <= each.not_valid_after_utc for each in authority.chain
-    )
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import re
 from datetime import datetime, timezone
 
@@ -55,16 +54,13 @@ def verify_promise(entry: LogEntry, log: LogKey, *, required: bool) -> datetime 
         return None
     if not entry.integrated_time:
         raise _invalid("it has a signed entry timestamp and no time")
-    promised = {
-        "body": base64.b64encode(entry.body).decode(),
-        "integratedTime": entry.integrated_time,
-        "logID": entry.log_id.hex(),
-        "logIndex": entry.log_index,
-    }
-    # Canonical JSON (RFC 8785) of ASCII strings and integers in this order of members.
-    signed = json.dumps(promised, separators=(",", ":")).encode()
+    # Canonical JSON (RFC 8785): base64, hexadecimal digits and integers need no escapes.
+    signed = (
+        f'{{"body":"{base64.b64encode(entry.body).decode()}","integratedTime":{entry.integrated_time},'
+        f'"logID":"{entry.log_id.hex()}","logIndex":{entry.log_index}}}'
+    )
     try:
-        verify_signature(log.key, entry.signed_entry_timestamp, signed)
+        verify_signature(log.key, entry.signed_entry_timestamp, signed.encode())
     except SignatureInvalid as error:
         raise _invalid(f"its signed entry timestamp does not hold: {error}") from error
     try:

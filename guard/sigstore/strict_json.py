@@ -34,7 +34,8 @@ def parse_json_object(data: bytes, *, what: str) -> dict[str, object]:
         value: object = json.loads(
             data.decode("utf-8"), object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant
         )
-        _check_values(value)
+        if _may_be_refused(data):
+            _check_values(value)
     if not isinstance(value, dict):
         raise MalformedInput(f"{what} is not a JSON object")
     return value
@@ -87,6 +88,12 @@ def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, obj
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _may_be_refused(data: bytes) -> bool:
+    """Whether a document could be too deep, or write half of a character: most could not, and are not walked."""
+    is_flat = data.count(b"{") + data.count(b"[") <= JSON_MAX_DEPTH
+    return not is_flat or b"\\ud" in data or b"\\uD" in data
 
 
 def _check_values(root: object) -> None:

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.errors import ConfigInvalid
-from guard.sigstore.authorities import Authorities, Validity, decode_authorities
+from guard.sigstore.authorities import Authorities, Authority, Validity, decode_authorities, find_issuer
 from guard.sigstore.trust_root import parse_trust_root
-from tests.sim.judging import mint
+from tests.sim.authority import KeyType, key_usage, new_key, public_der
+from tests.sim.judging import NOW, mint
+from tests.sim.mint import Recipe
 
 ROOT = mint().trust_root()
 START = datetime(2022, 4, 13, 20, 6, 15, tzinfo=timezone.utc)
@@ -37,8 +44,9 @@ def test_everybody_is_read() -> None:
     assert list(authorities.ct_logs) == [sigstore.ct_log.log_id]
     [log] = authorities.ct_logs.values()
     assert (log.log_id, log.key) == (sigstore.ct_log.log_id, sigstore.ct_log.key.public_key())
-    [authority] = authorities.certificate_authorities
-    assert authority.chain == sigstore.authority.chain
+    [issuer] = authorities.issuers
+    assert issuer.certificate == sigstore.authority.intermediate
+    assert issuer.key_sha256 == hashlib.sha256(public_der(sigstore.authority.intermediate_key)).digest()
     [tsa] = authorities.timestamp_authorities
     assert tsa.chain == sigstore.timestamp_authority.chain
 
@@ -58,13 +66,12 @@ def test_everybody_is_read() -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("place", ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"])
+@pytest.mark.parametrize("place", ["tlogs", "ctlogs", "timestampAuthorities"])
 def test_validity(place: str, span: Any, validity: Validity) -> None:
     authorities = decode(changed(place, validFor=span))
     validities = {
         "tlogs": [log.validity for log in authorities.logs.values()],
         "ctlogs": [log.validity for log in authorities.ct_logs.values()],
-        "certificateAuthorities": [each.validity for each in authorities.certificate_authorities],
         "timestampAuthorities": [each.validity for each in authorities.timestamp_authorities],
     }
     assert validities[place][0] == validity
@@ -77,6 +84,66 @@ def test_both_ends_belong_to_it() -> None:
     assert [Validity(None, START).contains(START + tick * TICK) for tick in (-1, 0, 1)] == [True, True, False]
     assert Validity(None, None).contains(START)
     assert not Validity(START + TICK, START).contains(START)
+
+
+SPANS = [
+    Validity(start, end)
+    for start in (None, START + TICK, START + 3 * TICK)
+    for end in (None, START + 2 * TICK, START + 4 * TICK)
+]
+
+
+@pytest.mark.parametrize("one", SPANS)
+@pytest.mark.parametrize("other", SPANS)
+def test_what_two_validities_have_in_common(one: Validity, other: Validity) -> None:
+    for moment in (START + tick * TICK for tick in range(6)):
+        assert one.within(other).contains(moment) is (one.contains(moment) and other.contains(moment))
+
+
+def validity_of(*spans: tuple[int | None, int | None]) -> Validity:
+    """Return when an issuer is believed whose trust root, intermediate and root are so in days from now."""
+    stated, *lives = [Validity(*(None if day is None else NOW + timedelta(days=day) for day in span)) for span in spans]
+    key = new_key(KeyType.P384)
+    chain = []
+    for life in lives:
+        assert life.start is not None
+        assert life.end is not None
+        builder = x509.CertificateBuilder(
+            mint().authority.root.subject, mint().authority.root.subject, key.public_key()
+        )
+        builder = builder.serial_number(1).not_valid_before(life.start).not_valid_after(life.end)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(key_usage(key_cert_sign=True), critical=True)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        chain.append(builder.sign(key, hashes.SHA384()))
+    issuer = find_issuer(Authority(tuple(chain), stated))
+    assert issuer is not None
+    return issuer.validity
+
+
+@pytest.mark.parametrize(
+    ("spans", "start", "end"),
+    [
+        pytest.param([(-1, 1), (-2, 2), (-3, 3)], -1, 1, id="as-the-trust-root-says"),
+        pytest.param([(None, None), (-2, 2), (-3, 3)], -2, 2, id="as-the-first-certificate-says"),
+        pytest.param([(-4, 4), (-3, 3), (-1, 1)], -1, 1, id="as-the-root-says"),
+        pytest.param([(-1, None), (-2, 3), (-3, 2)], -1, 2, id="as-all-of-them-say"),
+        pytest.param([(3, 4), (-2, 2), (-3, 3)], 3, 2, id="never"),
+    ],
+)
+def test_an_issuer_is_believed_while_all_above_it_is(spans: list[tuple[int, int]], start: int, end: int) -> None:
+    assert validity_of(*spans) == Validity(NOW + timedelta(days=start), NOW + timedelta(days=end))
+
+
+def test_an_authority_whose_chain_does_not_hold_is_no_issuer() -> None:
+    good = ROOT["certificateAuthorities"][0]
+    leaf, intermediate, root = mint()._issue(Recipe(), NOW).certificate, *mint().authority.chain
+    wrong = [
+        mint().chain(*(each.public_bytes(Encoding.DER) for each in chain))
+        for chain in ((root, intermediate), (leaf, intermediate, root))
+    ]
+    assert decode(ROOT | {"certificateAuthorities": wrong}).issuers == ()
+    assert decode(ROOT | {"certificateAuthorities": [*wrong, good]}).issuers == decode(ROOT).issuers
 
 
 @pytest.mark.parametrize("none", [None, []])

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.model import Claims
 from guard.sigstore import own
+from guard.sigstore.authorities import Authority, Validity, find_issuer
 from guard.sigstore.bundle import parse_bundle
 from guard.sigstore.keys import Artifact
 from tests.sim.authority import AuthorityProfile, CertificateAuthority
@@ -71,6 +72,7 @@ def test_every_flaw_is_refused_for_its_reason(name: str) -> None:
 def left_out(flaw: Flaw) -> Callable[..., Any]:
     """Return what stands in for a step that is left out."""
     authority = mint().foreign_authority if flaw.recipe.foreign_authority else mint().authority
+    issuer = find_issuer(Authority(authority.chain, Validity(None, None)))
     stamps = [AT + stamp.after for stamp in flaw.recipe.stamps]
     promised = AT + flaw.recipe.integrated_after if flaw.recipe.promise else None
     stands_in: dict[str, Callable[..., Any]] = {
@@ -78,7 +80,7 @@ def left_out(flaw: Flaw) -> Callable[..., Any]:
         "find_log": lambda *_: next(iter(AUTHORITIES.logs.values())),
         "verify_promise": lambda *_, **__: promised,
         "verify_timestamps": lambda *_: tuple(stamps),
-        "verify_chain": lambda *_: authority.intermediate,
+        "verify_chain": lambda *_: issuer,
         "claims_from_certificate": lambda *_, **__: Claims(san="a", issuer="b"),
     }
     return stands_in.get(flaw.step, lambda *_, **__: None)
