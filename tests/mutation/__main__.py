@@ -1,7 +1,8 @@
 """``python -m tests.mutation [MODULE…]``: prints each mutant of guard.sigstore and guard.attest that no test notices.
 
-Every mutant has a process of its own, forked from one that has imported the libraries and nothing of guard, in which
-the mutant stands in for its module while the package's tests run until the first failure. It never touches a file.
+The tests of a module are its own and those of all modules of its package together. They run first in forks of a process
+that has imported everything (:mod:`tests.mutation.resident`); what they do not notice there gets a process in which the
+mutant is what all others import. Nothing touches a file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +29,14 @@ _TOGETHER = {
     "sigstore": ["tests/unit/test_sigstore_own.py"],
     "attest": ["tests/unit/test_corpus_npm.py", "tests/unit/test_corpus_pypi.py"],
 }
-_SECONDS = 120.0
+# Modules whose tests have another's name.
+_NAMED_OTHERWISE = {
+    "guard/sigstore/issuers.py": ["tests/unit/test_sigstore_certificate.py", "tests/unit/test_attest_publisher.py"],
+    "guard/sigstore/library.py": ["tests/unit/test_sigstore_verify.py", "tests/unit/test_sigstore_differential.py"],
+    "guard/sigstore/slsa_level.py": ["tests/unit/test_attest_slsa.py"],
+}
+_PYTEST = ["-x", "-q", "--assert=plain", "--capture=sys", "-o", "timeout=0", "-p", "no:cacheprovider"]
+_SECONDS = 600.0
 
 
 class _StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -66,20 +74,17 @@ def _import_libraries() -> None:
 
 def _run_module(path: Path) -> int:
     tests = _tests_of(path)
-    source = path.read_text()
+    mutants = list(mutants_of(path.read_text()))
     start = time.monotonic()
-    if not _survives(path, source, tests):
-        print(f"{path}: its tests fail without any mutant", flush=True)
-        return 1
-    limit = 10 + 5 * (time.monotonic() - start)
-    survivors, count = [], 0
-    for mutant in mutants_of(source):
-        count += 1
-        if _survives(path, mutant.source, tests, min(limit, _SECONDS)):
-            survivors.append(mutant)
-            _report(path, mutant)
-    print(f"{path}: {count - len(survivors)} of {count} mutants noticed", flush=True)
-    return len(survivors)
+    survivors = 0
+    for number in _unnoticed(path, mutants, tests):
+        mutant = mutants[number]
+        if _survives(path, mutant.source, tests):
+            survivors += 1
+            print(f"{path}:{mutant.line}: {mutant.was}  ->  {mutant.becomes}", flush=True)
+    minutes = (time.monotonic() - start) / 60
+    print(f"{path}: {len(mutants) - survivors} of {len(mutants)} mutants noticed, {minutes:.1f} minutes", flush=True)
+    return survivors
 
 
 def _name_of(path: Path) -> str:
@@ -88,46 +93,58 @@ def _name_of(path: Path) -> str:
 
 def _tests_of(path: Path) -> list[str]:
     package, module = path.parent.name, path.stem
-    named = f"tests/unit/test_{package}_{module}.py"
-    return [test for test in dict.fromkeys([named, *_TOGETHER[package]]) if Path(test).exists()]
+    named = _NAMED_OTHERWISE.get(str(path), [f"tests/unit/test_{package}_{module}.py"])
+    return [test for test in dict.fromkeys([*named, *_TOGETHER[package]]) if Path(test).exists()]
 
 
-def _report(path: Path, mutant: Mutant) -> None:
-    print(f"{path}:{mutant.line}: {mutant.was}  ->  {mutant.becomes}", flush=True)
+def _unnoticed(path: Path, mutants: Sequence[Mutant], tests: Sequence[str]) -> Iterator[int]:
+    """Yield the numbers of those mutants that tests which are imported already do not notice."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _run_resident(path, mutants, tests, writing)
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        yield from map(int, lines)
+    if os.waitpid(child, 0)[1] != 0:
+        raise SystemExit(f"{path}: its tests fail without any mutant")
 
 
-def _survives(path: Path, source: str, tests: list[str], seconds: float = _SECONDS) -> bool:
+def _run_resident(path: Path, mutants: Sequence[Mutant], tests: Sequence[str], writing: int) -> None:
+    from tests.mutation.resident import MutantLoop
+
+    def report(number: int) -> None:
+        os.write(writing, f"{number}\n".encode())
+
+    _run_tests(tests, [MutantLoop(_name_of(path), mutants, report)])
+
+
+def _survives(path: Path, source: str, tests: Sequence[str]) -> bool:
     """Whether all tests pass; each file has a process of its own, so that the next is read only where they do."""
-    return all(_passes(path, source, test, seconds) for test in tests)
+    return all(_passes(path, source, test) for test in tests)
 
 
-def _passes(path: Path, source: str, test: str, seconds: float) -> bool:
+def _passes(path: Path, source: str, test: str) -> bool:
     """Whether the tests of a file pass; a mutant that does not end is noticed."""
     child = os.fork()
     if child == 0:
-        _run_tests(path, source, test)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
+        signal.alarm(int(_SECONDS))
+        sys.meta_path.insert(0, _StandIn(path, source))
+        _run_tests([test], [])
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def _run_tests(path: Path, source: str, test: str) -> None:
-    """Run tests with a module's stand-in, and end this process with their status."""
+def _run_tests(tests: Sequence[str], plugins: list[object]) -> None:
+    """Run tests and end this process with their status."""
     import pytest
 
-    sys.meta_path.insert(0, _StandIn(path, source))
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     status = 70
     try:
-        status = int(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", test]))
+        status = int(pytest.main([*_PYTEST, *tests], plugins=plugins))
     finally:
         os._exit(status)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
+# Words for the user, wherever they stand.
+_SENTENCE = re.compile(r"[\w',;:. -]* [\w',;:. -]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,21 @@ class Mutant:
         was: the code there.
         becomes: what stands there now.
         source: of the whole module.
+        in_function: whether it is a function's body that differs, and nothing that importing the module makes.
     """
 
     line: int
     was: str
     becomes: str
     source: str
+    in_function: bool
 
 
 def mutants_of(source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
     tree = ast.parse(source)
     left_alone = _left_alone(tree)
+    in_functions = _in_functions(tree)
     for index, node in enumerate(ast.walk(tree)):
         if id(node) in left_alone:
             continue
@@ -63,7 +69,7 @@ def mutants_of(source: str) -> Iterator[Mutant]:
             mutated = _Replacing(place, replacement).visit(changed)
             text = ast.unparse(ast.fix_missing_locations(mutated))
             line = getattr(node, "lineno", 0)
-            yield Mutant(line, _one_line(node), _one_line(replacement), text)
+            yield Mutant(line, _one_line(node), _one_line(replacement), text, id(node) in in_functions)
 
 
 class _Replacing(ast.NodeTransformer):
@@ -74,6 +80,11 @@ class _Replacing(ast.NodeTransformer):
         if node is self._place:
             return self._replacement
         return self.generic_visit(node)
+
+
+def _in_functions(tree: ast.AST) -> set[int]:
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return {id(inner) for function in functions for statement in function.body for inner in ast.walk(statement)}
 
 
 def _left_alone(tree: ast.AST) -> set[int]:
@@ -99,7 +110,8 @@ def _deciding_nothing(node: ast.AST) -> list[ast.AST | None]:
             | ast.ImportFrom()
             | ast.keyword(arg="what" | "context" | "hint")
             | ast.If(test=ast.Name(id="TYPE_CHECKING"))
-            | ast.Assign(targets=[ast.Name(id="__all__")])
+            | ast.Assign(targets=[ast.Name(id="__all__" | "_WHAT")])
+            | ast.Expr(value=ast.Call(func=ast.Name(id="assert_never")))
         ):
             return [node]
         case _:
@@ -163,7 +175,7 @@ def _other_constants(value: object) -> tuple[int | str | bytes, ...]:
             return (not value,)
         case int():
             return (value + 1, value - 1)
-        case str():
+        case str() if not _SENTENCE.fullmatch(value):
             return (f"{value}x",)
         case bytes():
             return (value + b"x",)
