@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -62,6 +62,7 @@ class App:
         environ: the process environment.
         cwd: the working directory.
         started: the moment the command began (UTC).
+        command: the command line, from the command word on.
         notes: what loading the policy had to say; filled by :meth:`load_policy`.
     """
 
@@ -69,13 +70,15 @@ class App:
     environ: Mapping[str, str]
     cwd: Path
     started: datetime
+    command: tuple[str, ...] = ()
     notes: list[Finding] = field(default_factory=list)
 
     @classmethod
-    def from_process(cls, options: Options) -> App:
+    def from_process(cls, options: Options, *, command: tuple[str, ...] = ()) -> App:
         """Read the process this runs in."""
         environ = {name: value for name, value in os.environ.items() if name != _SHIM_TRAIL}
-        return cls(options=options, environ=environ, cwd=Path.cwd(), started=datetime.now(timezone.utc))
+        started = datetime.now(timezone.utc)
+        return cls(options=options, environ=environ, cwd=Path.cwd(), started=started, command=command)
 
     @property
     def latest_now(self) -> datetime:
@@ -265,6 +268,8 @@ class App:
         tool: Tool | None = None,
         policy: Policy | None = None,
         trust_root: TrustRoot | None = None,
+        show: Callable[[RunReport], None] = lambda _: None,
+        unusable: bool = False,
     ) -> int:
         """Report what a run came to.
 
@@ -274,6 +279,8 @@ class App:
             tool: the package manager that was driven.
             policy: the policy that decided.
             trust_root: the trust root that signatures were checked with.
+            show: prints what the command's own standard output has of the report, before the verdict is said.
+            unusable: whether the input itself could not be used, which beats what was decided.
 
         Returns:
             The exit status: 10 or 11 where guard refused, else the tool's own.
@@ -287,7 +294,7 @@ class App:
         refused = {Verdict.BLOCK: ExitCode.BLOCKED, Verdict.UNDECIDED: ExitCode.UNDECIDED}.get(outcome.verdict)
         # A run that was allowed and yet did not happen is an error of guard's own, not a success.
         status = outcome.tool_status if outcome.tool_status is not None else ExitCode.INTERNAL
-        exit_code = int(refused if refused is not None else status)
+        exit_code = int(ExitCode.USAGE if unusable else refused if refused is not None else status)
         report = RunReport(
             guard_version=__version__,
             command=tuple(command),
@@ -301,7 +308,9 @@ class App:
             trust_root=self._trust_root_used(trust_root),
             artifacts=outcome.judged,
             findings=(*self.notes, *outcome.findings),
+            not_decided=outcome.not_decided,
         )
+        show(report)
         if refused is not None or not self.options.quiet:
             render_text(report, self.console, verbose=self.options.verbose > 0)
         if self.options.report is not None:

@@ -20,6 +20,8 @@ TRUST_ROOT_MAX_BYTES = 1 * MIB
 REQUIREMENTS_MAX_BYTES = 16 * MIB
 TUF_FILE_MAX_BYTES = 5 * MIB  # what python-tuf allows the largest role; Sigstore's files have kilobytes
 NPM_LOCK_MAX_BYTES = 50 * MIB  # real ones reach a few megabytes
+LOCKFILE_MAX_BYTES = 50 * MIB  # of any format, which is what the parsers take
+LOCK_INCLUDES_MAX_COUNT = 1000
 # Artifacts. PyPI allows projects up to 10 GiB a file on request; without a cap a server could fill the disk.
 ARTIFACT_MAX_BYTES = 10 * 1024 * MIB
 # What an npm tarball may unpack to; the largest real ones have about 1 GiB, and a bomb a thousand times its own size.
@@ -41,6 +43,8 @@ RUN_DEADLINE_SECONDS = 1800.0
 RETRY_AFTER_MAX_SECONDS = 30.0
 TUF_DEADLINE_SECONDS = 10  # a first refresh is seven requests of kilobytes, later ones two
 TRUST_ROOT_REFRESH_SECONDS = 24 * 3600  # Sigstore announces a new key in its trusted root long before it is used
+
+GIT_DEADLINE_SECONDS = 120  # listing a tree of a million files takes some seconds
 
 # Facts that are remembered. A listing may change with every upload, keys are announced; nobody waits for a busy disk.
 LISTING_LIFE_SECONDS = 3600

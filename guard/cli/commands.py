@@ -11,6 +11,8 @@ import click
 
 from guard import __version__, limits
 from guard.app import App, Options
+from guard.cli.common import common_options
+from guard.cli.main import split_at_command
 from guard.errors import ExitCode, GuardError
 from guard.managers.process import Interrupted, interruptible
 
@@ -50,7 +52,7 @@ from guard.managers.process import Interrupted, interruptible
 def guard(context: click.Context, /, **values: Any) -> None:
     """Install with pip only what was verified: digests, Sigstore provenance, and the publisher's identity."""
     values["progress"] = not values.pop("no_progress")
-    context.obj = App.from_process(Options(**values))
+    context.obj = App.from_process(Options(**values), command=context.obj or ())
 
 
 @guard.command(
@@ -199,6 +201,32 @@ def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, outp
     return update(app, url=tuf_url, bootstrap=tuf_root, output=output, seconds=timeout)
 
 
+@guard.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What to write; text stands on standard error in any case.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="File to write to, not standard output."
+)
+@click.option("--all-platforms", is_flag=True, help="Decide the files for every platform, not only for those in use.")
+@common_options
+@click.pass_obj
+def audit(app: App, /, **values: Any) -> int:
+    """Decide everything that lockfiles name; nothing is installed.
+
+    PATH is a lockfile, or a folder that is searched for lockfiles by name; without one, the working directory is.
+    """
+    from guard.cli.audit import AuditRequest, run_audit
+
+    return run_audit(app, AuditRequest(**values))
+
+
 @guard.group()
 def cache() -> None:
     """Look at what guard keeps between runs, and forget it."""
@@ -233,7 +261,9 @@ def run(argv: list[str]) -> int:
     """
     try:
         with interruptible():
-            status = guard.main(args=argv, prog_name="guard", standalone_mode=False)
+            word, rest = split_at_command(argv)
+            command = () if word is None else (word, *rest)
+            status = guard.main(args=argv, prog_name="guard", standalone_mode=False, obj=command)
         return int(status) if isinstance(status, int) else ExitCode.ALLOWED
     except click.exceptions.Exit as ending:
         return ending.exit_code

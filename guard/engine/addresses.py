@@ -76,6 +76,28 @@ def compare_file_address(resolved: str | None, file: IndexFile, configured: tupl
     return f"the lock names the host {shown}", host in map(_host_of, configured)
 
 
+def compare_registry(registry: str | None, configured: tuple[str, ...], public: tuple[str, ...]) -> tuple[str, bool]:
+    """Compare the registry that a lock names for an entry with those that are asked.
+
+    Args:
+        registry: base address, or ``None``.
+        configured: URLs of the user's registries.
+        public: hosts of the public one, for which any of the user's may stand.
+
+    Returns:
+        How it differs, or the empty string; and whether its host is a configured one.
+    """
+    if not registry:
+        return "", True
+    try:
+        host = _host_of(registry)
+    except ValueError:
+        return "the lock names a registry whose address cannot be read", False
+    if host[0] in public or host in map(_host_of, configured):
+        return "", True
+    return f"the lock names the registry {redact_url(registry)}, which is not configured here", False
+
+
 def _host_of(url: str) -> tuple[str | None, int | None]:
     """Return host and port, of which the usual ones are none.
 

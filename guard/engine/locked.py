@@ -23,12 +23,14 @@ class LockedRequest:
         artifact: name (normalised), version, source, location, and ``pinned`` with the digests that the lock accepts.
             ``file`` is the name of the one file that is locked, or ``None`` where the lock names a package.
         resolved: the address that the lock gives, as written; ``None`` where it gives none.
+        registry: base address of the registry that the lock names for it; ``None`` where it names none.
         enforced: whether the lock pins hashes, so that an entry without one is a hole.
         has_install_script: whether the lock says that the package runs code of its own when it is installed.
     """
 
     artifact: Artifact
     resolved: str | None = None
+    registry: str | None = None
     enforced: bool = True
     has_install_script: bool = False
 

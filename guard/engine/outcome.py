@@ -27,6 +27,23 @@ NO_PINS = Pins()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotDecided:
+    """An entry of a lock that was not decided, which says nothing for or against it.
+
+    Args:
+        purl: of what it names.
+        file: its one file, or ``None``.
+        location: where it stands.
+        reason: why it was left out.
+    """
+
+    purl: str
+    file: str | None
+    location: Location | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a run came to.
 
@@ -34,12 +51,14 @@ class Outcome:
         judged: every artifact that was decided.
         findings: what belongs to no artifact.
         planned: how many artifacts had to be decided.
+        not_decided: entries of locks that were left out.
         tool_status: the wrapped tool's exit status; ``None`` when it was not let run, or was refused something.
     """
 
     judged: tuple[Judged, ...] = ()
     findings: tuple[Finding, ...] = ()
     planned: int = 0
+    not_decided: tuple[NotDecided, ...] = ()
     tool_status: int | None = None
 
     @property

@@ -13,7 +13,8 @@ from packaging.version import InvalidVersion, Version
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.availability import evaluate_availability
 from guard.attest.pypi import verify_provenance
-from guard.engine.addresses import compare_file_address
+from guard.constants import PYPI_FILES_HOST, PYPI_HOST
+from guard.engine.addresses import compare_file_address, compare_registry
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
 from guard.engine.locked_files import choose_files, files_of, merge_judged
@@ -186,6 +187,8 @@ class PyPIEngine(Engine):
         self, project: Project, file: IndexFile, request: LockedRequest, unlisted: tuple[Digest, ...]
     ) -> Judged:
         problem, is_configured = compare_file_address(request.resolved, file, self._index.urls)
+        if not request.resolved:
+            problem, is_configured = compare_registry(request.registry, self._index.urls, (PYPI_HOST, PYPI_FILES_HOST))
         facts = require_comparable(
             replace(
                 listed_facts(project, file, request.pins),

@@ -42,11 +42,15 @@ def _report(report: RunReport) -> dict[str, Json]:
         "trust_root": None
         if root is None
         else {"source": without_credentials(root.source), "digest": str(root.digest), "age_days": root.age_days},
-        "summary": _summary(report.summary()),
+        "summary": {**_summary(report.summary()), "not_decided": len(report.not_decided)},
         "findings": [_finding(finding) for finding in report.findings],
         "held_back": [
             {"purl": held.purl, "rule": held.rule.value, "reason": without_credentials(held.reason)}
             for held in report.held_back
+        ],
+        "not_decided": [
+            {"purl": left.purl, "file": left.file, "location": _location(left.location), "reason": left.reason}
+            for left in report.not_decided
         ],
         "artifacts": [_artifact(judged) for judged in report.artifacts],
     }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from guard.engine.outcome import NotDecided
 from guard.errors import ExitCode
 from guard.model import Digest, EvidenceState, Finding, Judged, RuleId, Verdict
 from guard.policy.policy import PolicySource
@@ -67,6 +68,7 @@ class RunReport:
         artifacts: all that were decided.
         findings: those that belong to no artifact.
         held_back: releases that the resolver was not offered.
+        not_decided: entries of locks that were left out.
     """
 
     guard_version: str
@@ -82,6 +84,7 @@ class RunReport:
     artifacts: tuple[Judged, ...] = ()
     findings: tuple[Finding, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
+    not_decided: tuple[NotDecided, ...] = ()
 
     def summary(self) -> Summary:
         """Count the artifacts."""

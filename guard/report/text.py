@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -54,9 +55,14 @@ def render_text(report: RunReport, console: Console, *, verbose: bool = False) -
             _print_entry(entry, console)
     for held in report.held_back:
         _print(console, f"held back: {held.purl} ({held.rule.value}): {held.reason}")
+    for line in _left_out(report):
+        _print(console, line)
     if verbose:
         for judged in report.artifacts:
             _print(console, _artifact_line(judged))
+        for left in report.not_decided:
+            at = f"{left.location}: " if left.location else ""
+            _print(console, f"not decided: {at}{left.file or left.purl}: {left.reason}")
     outcome, style = _OUTCOMES[report.verdict]
     _print(console, f"{outcome} — {_counts(report)}{_failure_of_tool(report)}", style=style)
 
@@ -81,6 +87,12 @@ def _entries(report: RunReport) -> Iterator[_Entry]:
             joined.setdefault(key, (finding, []))[1].append(judged.artifact)
     for finding, artifacts in joined.values():
         yield _Entry(finding, tuple(artifacts))
+
+
+def _left_out(report: RunReport) -> Iterator[str]:
+    """Say how much was not decided, once for each reason, so that nobody takes silence for an answer."""
+    for reason, count in Counter(left.reason for left in report.not_decided).items():
+        yield f"not decided: {count} entr{'y' if count == 1 else 'ies'}: {reason}"
 
 
 def _is_said_always(entry: _Entry) -> bool:

@@ -59,6 +59,7 @@ class LockedArtifact:
         os: platforms that it is for, in node's words and with its ``!``; likewise ``cpu`` and ``libc``.
         is_dev: whether only development asks for it.
         is_optional: whether an installation goes on without it.
+        has_install_script: whether it is said to run code when it is installed.
         bundled_in: place of the entry that bundles it, for ``BUNDLED``; ``None`` where no entry does.
     """
 
@@ -82,6 +83,7 @@ class LockedArtifact:
     libc: tuple[str, ...] = ()
     is_dev: bool = False
     is_optional: bool = False
+    has_install_script: bool = False
     bundled_in: str | None = None
 
 

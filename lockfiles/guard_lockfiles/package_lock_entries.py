@@ -86,6 +86,7 @@ def _artifact(entry: LockedPackage, source: Source, bundler: LockedPackage | Non
         libc=entry.libc,
         is_dev=entry.dev,
         is_optional=entry.optional,
+        has_install_script=entry.has_install_script,
         bundled_in=bundler.path if is_bundled and bundler else None,
     )
 

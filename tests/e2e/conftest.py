@@ -16,11 +16,12 @@ from typing import Literal
 
 import pytest
 
+from tests.e2e.audit_stage import stage
 from tests.e2e.npm_environment import NEWEST_NPM, OLDEST_NPM, NpmEnvironment, NpmTools, make_npm
 from tests.e2e.surroundings import GUARD, Result, Surroundings
 from tests.sim.world import World
 
-__all__ = ["GUARD", "NEWEST_PIP", "OLDEST_PIP", "Environment", "Result"]
+__all__ = ["GUARD", "NEWEST_PIP", "OLDEST_PIP", "Environment", "Result", "stage"]
 
 NEWEST_PIP = "26.3"
 OLDEST_PIP = "22.3"

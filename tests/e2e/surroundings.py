@@ -15,7 +15,7 @@ import jsonschema
 
 GUARD = Path(sys.executable).with_name("guard")
 _SCHEMA = json.loads((resources.files("guard") / "data" / "guard-report-1.schema.json").read_text())
-_REPORT_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
+REPORT_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Surroundings:
         result = self.run(str(GUARD), "--report", str(report), *trust, *options, *arguments, folder=folder)
         loaded = json.loads(report.read_text()) if report.exists() else {}
         if loaded:
-            _REPORT_VALIDATOR.validate(loaded)
+            REPORT_VALIDATOR.validate(loaded)
         return Result(result.status, result.stdout, result.stderr, loaded)
 
     def run(self, *argv: str, folder: Path | None = None) -> Result:

@@ -145,6 +145,7 @@ def test_an_empty_run_is_valid() -> None:
         "artifacts": 0,
         **dict.fromkeys(["block", "undecided", "warn", "allow"], 0),
         "by_state": dict.fromkeys(["verified", "absent", "stripped", "unavailable", "invalid"], 0),
+        "not_decided": 0,
     }
 
 

@@ -59,6 +59,27 @@ class IndexSettings:
     trusted_hosts: tuple[str, ...] = ()
     no_index: bool = False
 
+    def followed_by(self, line: RequirementLine, *, source: str) -> IndexSettings:
+        """Return what holds behind one more line of options (``handle_option_line``).
+
+        Args:
+            line: of kind OPTION.
+            source: the file that it stands in.
+        """
+        index = self
+        if any(option.name == "--no-index" for option in line.options):
+            index = replace(index, no_index=True, index_url=None, extra_index_urls=())
+        if not index.no_index:
+            for url in line.values("--index-url")[-1:]:
+                index = replace(index, index_url=url, extra_index_urls=())
+            index = replace(index, extra_index_urls=(*index.extra_index_urls, *line.values("--extra-index-url")))
+        links = (_find_links(source, link) for link in line.values("--find-links"))
+        return replace(
+            index,
+            find_links=(*index.find_links, *links),
+            trusted_hosts=(*index.trusted_hosts, *line.values("--trusted-host")),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableLine:
@@ -79,7 +100,7 @@ class _Document:
 
     @property
     def shown(self) -> str:
-        return redact_url(self.source) if _is_web(self.source) else self.source
+        return redact_url(self.source) if is_web(self.source) else self.source
 
     def location(self, line: RequirementLine) -> Location:
         return Location(self.shown, line.line)
@@ -154,7 +175,7 @@ class RequirementFiles:
 
 def is_pylock(value: str) -> bool:
     """Whether a value of ``-r`` names a pylock.toml (PEP 751, file naming), extras behind it allowed."""
-    name = urlsplit(value).path if _is_web(value) else value
+    name = urlsplit(value).path if is_web(value) else value
     return _PYLOCK_NAME.fullmatch(name.rpartition("/")[2]) is not None
 
 
@@ -189,11 +210,11 @@ def load_requirement_files(
     named = [value for value in requirements if value not in pylocks]
     # pip reads constraints first (`RequirementCommand.get_requirements`), so they have the weaker word on indexes.
     for value in constraints:
-        reader.walk(_source_of(value), reader.main, constraint=True)
+        reader.walk(source_of(value), reader.main, constraint=True)
     for value in named:
-        reader.walk(_source_of(value), reader.main, constraint=False)
+        reader.walk(source_of(value), reader.main, constraint=False)
     for value in build_constraints:
-        reader.walk(_source_of(value), reader.build, constraint=True)
+        reader.walk(source_of(value), reader.build, constraint=True)
     copies = {source: str(folder / _copy_name(number, source)) for number, source in enumerate(reader.documents, 1)}
     values = (*named, *constraints, *build_constraints)
     return RequirementFiles(
@@ -204,7 +225,7 @@ def load_requirement_files(
         unreadable=tuple(reader.unreadable()),
         hashes_enforced=reader.main.hashes_enforced,
         pylocks=pylocks,
-        copies={value: value for value in pylocks} | {value: copies[_source_of(value)] for value in values},
+        copies={value: value for value in pylocks} | {value: copies[source_of(value)] for value in values},
         originals={copy: source for source, copy in copies.items()},
         _documents=reader.documents,
     )
@@ -220,9 +241,9 @@ class _Gathered:
     project: Path = Path()
 
     def _owner_of(self, document: _Document) -> Owns:
-        if _is_web(document.source):
+        if is_web(document.source):
             return lambda _: False
-        return lambda path: _is_inside(path, self.project)
+        return lambda path: is_inside(path, self.project)
 
     def entries(self, *, constraint: bool) -> tuple[RequirementEntry, ...]:
         return tuple(entry for entry in self.found.values() if entry.constraint is constraint)
@@ -236,22 +257,8 @@ class _Gathered:
         self.hashes_enforced |= bool(line.hashes)
 
     def take_options(self, document: _Document, line: RequirementLine) -> None:
-        """Apply one line of options (``handle_option_line``)."""
-        index = self.index
-        names = {option.name for option in line.options}
-        if "--no-index" in names:
-            index = replace(index, no_index=True, index_url=None, extra_index_urls=())
-        if not index.no_index:
-            for url in line.values("--index-url")[-1:]:
-                index = replace(index, index_url=url, extra_index_urls=())
-            index = replace(index, extra_index_urls=(*index.extra_index_urls, *line.values("--extra-index-url")))
-        links = (_find_links(document.source, link) for link in line.values("--find-links"))
-        self.index = replace(
-            index,
-            find_links=(*index.find_links, *links),
-            trusted_hosts=(*index.trusted_hosts, *line.values("--trusted-host")),
-        )
-        self.hashes_enforced |= "--require-hashes" in names
+        self.index = self.index.followed_by(line, source=document.source)
+        self.hashes_enforced |= any(option.name == "--require-hashes" for option in line.options)
 
 
 class _Reader:
@@ -311,7 +318,7 @@ class _Reader:
         except MalformedLockfile as error:
             raise MalformedInput(f"{Location(_shown(source), error.line)}: {error.message}") from error
         included = {
-            line.line: _source_of(value, including=source)
+            line.line: source_of(value, including=source)
             for line in parsed.lines
             if line.kind in (LineKind.INCLUDE, LineKind.CONSTRAINT)
             for value in (*line.values("--requirement"), *line.values("--constraint"))
@@ -319,7 +326,7 @@ class _Reader:
         return _Document(source=source, parsed=parsed, included=included)
 
     def _read(self, source: str, place: str) -> bytes:
-        if _is_web(source):
+        if is_web(source):
             if self._fetch is None:
                 raise Refused(
                     RuleId.COMMAND_NOT_GUARDED.value,
@@ -335,26 +342,28 @@ class _Reader:
             raise ConfigInvalid(f"{place + ': ' if place else ''}cannot read {source}: {reason}") from error
 
 
-def _is_inside(path: str, folder: Path) -> bool:
+def is_inside(path: str, folder: Path) -> bool:
+    """Return whether a path leads into a folder, links followed."""
     try:
         return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
     except (OSError, ValueError):  # no path at all
         return False
 
 
-def _is_web(source: str) -> bool:
+def is_web(source: str) -> bool:
+    """Return whether a file is at an http(s) URL."""
     return source.partition(":")[0].lower() in _WEB_SCHEMES
 
 
 def _shown(source: str) -> str:
-    return redact_url(source) if _is_web(source) else source
+    return redact_url(source) if is_web(source) else source
 
 
-def _source_of(value: str, *, including: str = "") -> str:
+def source_of(value: str, *, including: str = "") -> str:
     """Return the path or http(s) URL that a value of ``-r`` or ``-c`` names (``_parse_and_recurse``)."""
-    if _is_web(including):
+    if is_web(including):
         value = urljoin(including, value)
-    if _is_web(value):
+    if is_web(value):
         return value
     try:
         is_foreign = value.lower().startswith("file:") and urlsplit(value).netloc not in ("", "localhost")
@@ -368,14 +377,14 @@ def _source_of(value: str, *, including: str = "") -> str:
 
 
 def _find_links(source: str, link: str) -> str:
-    if _is_web(source) or "://" in link:
+    if is_web(source) or "://" in link:
         return link
     beside = str(Path(source).absolute().parent / link)
     return beside if os.path.exists(beside) else link  # noqa: PTH110 - `Path.exists` raises for names that are too long
 
 
 def _copy_name(number: int, source: str) -> str:
-    name = urlsplit(source).path if _is_web(source) else source
+    name = urlsplit(source).path if is_web(source) else source
     return f"{number:04}-{re.sub(r'[^A-Za-z0-9._-]', '_', name.rpartition('/')[2])[-80:]}"
 
 

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from guard.model import Facts, Finding, Level, RuleId
+from guard.model import Ecosystem, Facts, Finding, Level, RuleId
 from guard.policy.policy import PackagePolicy
 
 ID = RuleId.REGISTRY_HOST
+
+_NEXT_STEPS = {
+    Ecosystem.PYPI: "an index of yours belongs into pip's configuration or guard.toml, [pypi] extra-indexes",
+    Ecosystem.NPM: "npm install writes the entry again once it is removed",
+}
 
 
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:  # noqa: ARG001  no setting applies
@@ -23,6 +28,6 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:  # noqa: AR
             rule=ID,
             level=Level.NOTE if facts.resolved_is_configured else Level.BLOCK,
             message=f"{facts.artifact.spec}: {facts.resolved_problem}",
-            next="look at who changed the lock; npm install writes the entry again once it is removed",
+            next=f"look at who changed the lock; {_NEXT_STEPS[facts.artifact.ecosystem]}",
             location=facts.artifact.location,
         )

@@ -1,0 +1,195 @@
+"""One question for everything that the locks name, and the answer brought back to every place that named it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from guard.audit.engines import Engines
+from guard.audit.entries import AuditEntry, entries_of
+from guard.audit.platforms import AuditPlatform, Platforms, platforms_of
+from guard.audit.reading import LoadedLock
+from guard.engine.locked import LockedRequest
+from guard.engine.npm import NpmEngine
+from guard.engine.outcome import NotDecided, Outcome
+from guard.engine.pypi import PyPIEngine
+from guard.model import Ecosystem, Facts, Finding, Judged, Level, Location, RuleId, SourceKind
+from guard.store.files import measure
+
+_LOCAL_SOURCES = frozenset({SourceKind.LOCAL, SourceKind.PATH})
+_MUSL_LOADERS = ("/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What of some locks is decided.
+
+    Args:
+        entries: those that are decided, with the platforms that they are decided for.
+        left_out: those that are not, with the reason.
+        findings: on whole locks.
+    """
+
+    entries: tuple[tuple[AuditEntry, Platforms], ...] = ()
+    left_out: tuple[NotDecided, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def running_platform() -> AuditPlatform:
+    """Return the platform that guard runs on."""
+    is_musl = any(os.path.exists(loader) for loader in _MUSL_LOADERS) and not platform.libc_ver()[0]  # noqa: PTH110
+    return AuditPlatform.from_names(sys.platform, platform.machine(), is_musl=is_musl)
+
+
+def select_entries(
+    locks: Iterable[LoadedLock], *, project: Path, running: AuditPlatform, all_platforms: bool
+) -> Selection:
+    """Choose what is decided: each entry once, of pinned locks, that the audit's platforms can use.
+
+    Args:
+        locks: every lock that could be read.
+        project: root of the user's project.
+        running: the platform that guard runs on.
+        all_platforms: whether entries and files for all platforms are decided.
+    """
+    entries: list[tuple[AuditEntry, Platforms]] = []
+    left_out: list[NotDecided] = []
+    findings: list[Finding] = []
+    seen: set[object] = set()
+    shared: dict[tuple[AuditPlatform, ...], Platforms] = {}
+    for lock in locks:
+        findings += [finding for finding in lock.findings if finding not in findings]
+        names = () if all_platforms else _platforms_of(lock, running)
+        platforms = shared.setdefault(names, Platforms(names))
+        if not lock.is_pinned:
+            findings.append(_unpinned(lock))
+        for entry in entries_of(lock, project=project):
+            key = (entry.artifact.location, lock.index, lock.is_pinned)
+            if key in seen:  # of a file that several others include
+                continue
+            seen.add(key)
+            if not lock.is_pinned:
+                left_out.append(_left_out(entry, "nothing in its file is pinned by a hash"))
+            elif platforms.take(entry.locked):
+                entries.append((entry, platforms))
+            else:
+                left_out.append(_left_out(entry, "no platform of this audit can use it"))
+    return Selection(entries=tuple(entries), left_out=tuple(left_out), findings=tuple(findings))
+
+
+def decide_entries(
+    selection: Selection, engines: Engines, *, done: Callable[[int, int], None] = lambda _done, _all: None
+) -> Outcome:
+    """Decide what was chosen: each release that several places name once.
+
+    Args:
+        selection: of :func:`select_entries`.
+        engines: gather and decide.
+        done: told how many of how many are decided.
+    """
+    batches: dict[tuple[object, object], _Batch] = {}
+    for entry, platforms in selection.entries:
+        batch = batches.setdefault(_batch_key(entry, platforms), _Batch(platforms))
+        batch.questions.setdefault(_question(entry), entry)
+    total = sum(len(batch.questions) for batch in batches.values())
+    count = 0
+
+    def tick(_: Judged) -> None:
+        nonlocal count
+        count += 1
+        done(count, total)
+
+    answers = {key: batch.judge(engines, tick) for key, batch in batches.items()}
+    judged = tuple(
+        _at_place(answers[_batch_key(entry, platforms)][_question(entry)], entry)
+        for entry, platforms in selection.entries
+    )
+    return Outcome(judged=judged, findings=selection.findings, planned=len(selection.entries))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Questions that one engine answers, for one choice of platforms."""
+
+    platforms: Platforms
+    questions: dict[LockedRequest, AuditEntry] = field(default_factory=dict)
+
+    def judge(self, engines: Engines, done: Callable[[Judged], None]) -> Mapping[LockedRequest, Judged]:
+        lock = next(iter(self.questions.values())).lock
+        asked = tuple(question for question, entry in self.questions.items() if not _is_local(entry))
+        local = {question: entry for question, entry in self.questions.items() if _is_local(entry)}
+        engine: NpmEngine | PyPIEngine
+        if next(iter(self.questions)).artifact.ecosystem is Ecosystem.NPM:
+            engine = engines.npm(lock.found.path.parent)
+            judged = engine.judge_all_locked(asked, done=done)
+        else:
+            engine = engines.pypi(lock.index)
+            judged = engine.judge_all_locked(asked, fits=self.platforms.take_file, done=done)
+        answers = dict(zip(asked, judged, strict=True))
+        for question, entry in local.items():
+            answers[question] = engine.judge_facts(_local_facts(entry))
+            done(answers[question])
+        return answers
+
+
+def _batch_key(entry: AuditEntry, platforms: Platforms) -> tuple[object, object]:
+    if entry.artifact.ecosystem is Ecosystem.NPM:
+        folder = entry.lock.found.path.parent
+        return Ecosystem.NPM, folder if (folder / ".npmrc").is_file() else None
+    return entry.lock.index, platforms
+
+
+def _question(entry: AuditEntry) -> LockedRequest:
+    """Return a request without the place that makes it, which decides nothing but where a path leads."""
+    request = entry.request
+    return request if _is_local(entry) else replace(request, artifact=replace(request.artifact, location=None))
+
+
+def _is_local(entry: AuditEntry) -> bool:
+    return entry.artifact.source in _LOCAL_SOURCES
+
+
+def _local_facts(entry: AuditEntry) -> Facts:
+    """Add the digests of an archive of the user's own, with which its lock's are compared."""
+    facts = entry.request.facts
+    path = entry.part.path.parent / (entry.locked.resolved or "")
+    if entry.artifact.source is not SourceKind.LOCAL or entry.artifact.file is None or not path.is_file():
+        return facts
+    try:
+        stored = measure(path, algorithms=frozenset({"sha1", "sha256", "sha384", "sha512"}))
+    except OSError as error:
+        return replace(facts, registry_problem=f"{path} cannot be read: {error.strerror}")
+    return replace(facts, observed=stored.digests)
+
+
+def _at_place(judged: Judged, entry: AuditEntry) -> Judged:
+    location = entry.artifact.location
+    findings = tuple(
+        finding if finding.location else replace(finding, location=location) for finding in judged.decision.findings
+    )
+    facts = replace(judged.facts, artifact=replace(judged.facts.artifact, location=location))
+    return replace(judged, facts=facts, decision=replace(judged.decision, findings=findings))
+
+
+def _platforms_of(lock: LoadedLock, running: AuditPlatform) -> tuple[AuditPlatform, ...]:
+    found = (each for part in lock.parts for each in platforms_of(part.lock, running))
+    return tuple(dict.fromkeys(found))
+
+
+def _left_out(entry: AuditEntry, reason: str) -> NotDecided:
+    artifact = entry.artifact
+    return NotDecided(purl=artifact.purl, file=artifact.file, location=artifact.location, reason=reason)
+
+
+def _unpinned(lock: LoadedLock) -> Finding:
+    return Finding(
+        rule=RuleId.HASH_MISSING,
+        level=Level.WARN,
+        message=f"{lock.shown} pins nothing by a hash, so it locks nothing, and nothing of it was decided",
+        next="lock it: pip-compile --generate-hashes, uv pip compile --generate-hashes, or pip lock",
+        location=Location(lock.shown),
+    )

@@ -1,0 +1,82 @@
+"""The engines of an audit: one for every set of indexes or registries that its locks are used with.
+
+Locks that say nothing of indexes share the user's configured ones, so that what several of them name is asked once.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guard.app import App
+from guard.engine.npm import NpmEngine
+from guard.engine.pypi import PyPIEngine
+from guard.managers.npm.configured import load_keys, make_npm_client
+from guard.managers.pip.configured import make_index_client
+from guard.managers.pip.requirements import IndexSettings
+from guard.policy.policy import Policy
+from guard.sigstore.trust_root import TrustRoot
+from guard.sigstore.verify import Verifier
+
+
+@dataclass(slots=True, kw_only=True)
+class Engines:
+    """Makes engines when they are first asked for.
+
+    Args:
+        app: the outside.
+        policy: the policy in force.
+        trust_root: what signatures are checked with.
+        stack: closes the engines.
+    """
+
+    app: App
+    policy: Policy
+    trust_root: TrustRoot
+    stack: ExitStack
+    _pypi: dict[IndexSettings, PyPIEngine] = field(default_factory=dict)
+    _npm: dict[Path | None, NpmEngine] = field(default_factory=dict)
+
+    def pypi(self, index: IndexSettings) -> PyPIEngine:
+        """Return the engine for the indexes that a lock's requirement files ask for.
+
+        Raises:
+            ConfigInvalid: an address, or pip's configuration, cannot be used.
+        """
+        if index not in self._pypi:
+            engine = PyPIEngine(
+                index=make_index_client(self.app, self.policy, files=index),
+                store=self.app.file_store,
+                make_verifier=self._make_verifier,
+                policy=self.policy,
+                today=self.app.today,
+            )
+            self.stack.callback(engine.close)
+            self._pypi[index] = engine
+        return self._pypi[index]
+
+    def npm(self, folder: Path) -> NpmEngine:
+        """Return the engine for the registries that npm would use in a folder.
+
+        Raises:
+            ConfigInvalid: npm's configuration cannot be used.
+        """
+        own = folder / ".npmrc"
+        key = own if own.is_file() else None
+        if key not in self._npm:
+            engine = NpmEngine(
+                client=make_npm_client(self.app, self.policy, folder=folder),
+                store=self.app.file_store,
+                facts=self.app.tarball_facts,
+                keys=load_keys(self.app, self.policy),
+                make_verifier=self._make_verifier,
+                policy=self.policy,
+                today=self.app.today,
+            )
+            self.stack.callback(engine.close)
+            self._npm[key] = engine
+        return self._npm[key]
+
+    def _make_verifier(self) -> Verifier:
+        return Verifier(self.trust_root, now=self.app.latest_now)
