@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import zlib
 
 import pytest
@@ -13,6 +14,10 @@ settings.register_profile("tenth", _TENTH)
 settings.register_profile("full", _TENTH, max_examples=1000, derandomize=False)
 _IS_FULL = os.environ.get("GUARD_TEST_CAMPAIGNS") == "full"
 settings.load_profile("full" if _IS_FULL else "tenth")
+
+# A shell's background job ignores interrupts, and so would every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

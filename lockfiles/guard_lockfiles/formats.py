@@ -11,8 +11,12 @@ from dataclasses import dataclass
 
 from guard_lockfiles.lockfile import Lockfile
 from guard_lockfiles.package_lock_entries import parse_package_lock_entries
+from guard_lockfiles.pdm import parse_pdm_lock
+from guard_lockfiles.pipfile_lock import parse_pipfile_lock
+from guard_lockfiles.poetry import parse_poetry_lock
 from guard_lockfiles.pylock import parse_pylock
 from guard_lockfiles.requirements_lock import parse_requirements_lock
+from guard_lockfiles.uv import parse_uv_lock
 
 # A file of constraints limits what other files name, and names nothing itself.
 _NO_CONSTRAINTS = r"(?!.*constraints)"
@@ -40,6 +44,10 @@ FORMATS: tuple[Format, ...] = (
     Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*requirements.*\.txt"), parse_requirements_lock),
     Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*\.txt"), parse_requirements_lock, folder="requirements"),
     Format("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml"), parse_pylock),
+    Format("uv", re.compile(r"uv\.lock|.+\.py\.lock"), parse_uv_lock),
+    Format("poetry", re.compile(r"poetry\.lock"), parse_poetry_lock),
+    Format("pdm", re.compile(r"pdm\.lock"), parse_pdm_lock),
+    Format("pipfile", re.compile(r"Pipfile\.lock"), parse_pipfile_lock),
     Format("package-lock", re.compile(r"package-lock\.json|npm-shrinkwrap\.json"), parse_package_lock_entries),
 )
 

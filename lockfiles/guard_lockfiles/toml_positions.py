@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 KeyPath = tuple[str | int, ...]
 
+# Far beyond real files; every path is kept whole, so that without it memory grows by the square of a key's length.
+_DEPTH_MAX = 32
+
 _BLANK = re.compile(r"[ \t]*")
 _BLANK_LINES_AND_COMMENTS = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _BARE_VALUE = re.compile(r"[^,\]}\r\n#]*")
@@ -35,7 +38,7 @@ def locate_keys(text: str) -> dict[KeyPath, tuple[int, int]]:
         first header or dotted key that goes through it.
 
     Raises:
-        RecursionError: its values are nested deeper than Python calls.
+        RecursionError: a path has more than 32 parts.
 
     Source: TOML 1.0.0, sections "Keys", "Table", "Array of Tables", "Inline Table".
     """
@@ -103,8 +106,11 @@ class _Scanner:
         self._value(path)
 
     def _record(self, path: KeyPath, start: int) -> None:
-        for length in range(1, len(path) + 1):
-            self.found.setdefault(path[:length], start)
+        if len(path) > _DEPTH_MAX:
+            raise RecursionError(f"nested more deeply than {_DEPTH_MAX} levels")
+        while path and path not in self.found:  # what is found has all that leads to it
+            self.found[path] = start
+            path = path[:-1]
 
     def _key(self) -> list[str]:
         parts = []
@@ -112,7 +118,7 @@ class _Scanner:
             self._skip(_BLANK)
             parts.append(self._key_part())
             self._skip(_BLANK)
-            if not self._peek("."):
+            if not self._peek(".") or len(parts) > _DEPTH_MAX:
                 return parts
             self.position += 1
 
@@ -139,7 +145,7 @@ class _Scanner:
         index = 0
         while self._before_end("]"):
             item: KeyPath = (*path, index)
-            self.found[item] = self.position
+            self._record(item, self.position)
             self._value(item)
             index += 1
             self._separator()

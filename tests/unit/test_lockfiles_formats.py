@@ -19,6 +19,22 @@ EXAMPLES: dict[str, bytes] = {
     "pylock": b'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\nname = "six"\nversion = "1.17.0"\n'
     b'[[packages.wheels]]\nname = "six-1.17.0-py3-none-any.whl"\nurl = "https://files.example.test/six-1.17.0-py3-none-any.whl"\n'
     b'hashes = { sha256 = "' + b"0" * 64 + b'" }\n',
+    "uv": b'version = 1\nrequires-python = ">=3.10"\n[[package]]\nname = "six"\nversion = "1.17.0"\n'
+    b'source = { registry = "https://pypi.example/simple" }\nresolution-markers = ["sys_platform == \'linux\'"]\n'
+    b'wheels = [{ url = "https://files.example.test/six-1.17.0-py3-none-any.whl", hash = "sha256:'
+    + b"0" * 64
+    + b'" }]\n',
+    "poetry": b'[[package]]\nname = "six"\nversion = "1.17.0"\ngroups = ["main"]\nmarkers = "os_name == \'nt\'"\n'
+    b'files = [{file = "six-1.17.0-py3-none-any.whl", hash = "sha256:' + b"0" * 64 + b'"}]\n'
+    b'[metadata]\nlock-version = "2.1"\npython-versions = "*"\n',
+    "pdm": b'[metadata]\nlock_version = "4.5.0"\n[[package]]\nname = "six"\nversion = "1.17.0"\n'
+    b'files = [{file = "six-1.17.0-py3-none-any.whl", hash = "sha256:' + b"0" * 64 + b'"}]\n',
+    "pipfile": json.dumps(
+        {
+            "_meta": {"pipfile-spec": 6, "sources": [{"name": "pypi", "url": "https://pypi.example/simple"}]},
+            "default": {"six": {"version": "==1.17.0", "index": "pypi", "hashes": ["sha256:" + "0" * 64]}},
+        }
+    ).encode(),
     "package-lock": json.dumps(
         {"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"version": "1.0.0", "integrity": None}}}
     ).encode(),
@@ -63,6 +79,14 @@ def check_shape(lock: Lockfile) -> None:
         ("pylock.dev.toml", "", "pylock"),
         ("pylock.a.b.toml", "", None),
         ("mypylock.toml", "", None),
+        ("uv.lock", "", "uv"),
+        ("tool.py.lock", "", "uv"),
+        ("my-uv.lock", "", None),
+        ("poetry.lock", "", "poetry"),
+        ("pdm.lock", "", "pdm"),
+        ("pdm.dev.lock", "", None),
+        ("Pipfile.lock", "", "pipfile"),
+        ("pipfile.lock", "", None),
         ("package-lock.json", "", "package-lock"),
         ("npm-shrinkwrap.json", "", "package-lock"),
         (".package-lock.json", "node_modules", None),
@@ -110,7 +134,7 @@ def test_a_file_that_claims_to_be_another_format_is_no_lock(format_id: str) -> N
         if form.id in (format_id, "yarn"):
             continue
         lock = read(form, EXAMPLES[format_id])
-        assert lock is None or lock.unreadable or not lock.is_pinned, form.id
+        assert lock is None or not lock.artifacts or lock.unreadable or not lock.is_pinned, form.id
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.id)

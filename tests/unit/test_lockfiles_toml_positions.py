@@ -102,3 +102,9 @@ def test_every_path_of_a_valid_document_has_a_place(text: str) -> None:
 @given(st.text(alphabet="ab.=[]{}\"'#,\n \\1", max_size=60))
 def test_any_text_ends(text: str) -> None:
     locate_keys(text)
+
+
+@pytest.mark.parametrize("text", ["a." * 100_000 + "b = 1", "[" + "a." * 33 + "b]", "a = " + "[" * 40 + "]" * 40])
+def test_what_nests_too_deeply_is_refused_at_once(text: str) -> None:
+    with pytest.raises(RecursionError):
+        locate_keys(text)

@@ -1,0 +1,1 @@
+"""Locks that the tools themselves make from the simulators; ``python -m tests.locktools`` records them."""
