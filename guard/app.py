@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,11 +84,6 @@ class App:
     def latest_now(self) -> datetime:
         """What may be the present: the moment the command began, as far off as a clock may be wrong."""
         return self.started + _CLOCK_TOLERANCE
-
-    @property
-    def today(self) -> date:
-        """The date on which exceptions are judged."""
-        return self.started.date()
 
     @property
     def home(self) -> Path:

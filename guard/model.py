@@ -61,6 +61,12 @@ class RuleId(str, enum.Enum):
     REGISTRY_SIGNATURE_MISSING = "registry-signature-missing"
     REGISTRY_SIGNATURE_INVALID = "registry-signature-invalid"
     REGISTRY_SIGNATURE_UNAVAILABLE = "registry-signature-unavailable"
+    SLSA_LEVEL = "slsa-level"
+    RUNNER_NOT_ACCEPTED = "runner-not-accepted"
+    TRIGGER_DENIED = "trigger-denied"
+    RELEASE_TOO_NEW = "release-too-new"
+    YANKED = "yanked"
+    SDIST_NOT_ALLOWED = "sdist-not-allowed"
     INSTALL_SCRIPT = "install-script"
     COMMAND_NOT_GUARDED = "command-not-guarded"
     EXCEPTION_EXPIRED = "exception-expired"
@@ -397,6 +403,12 @@ class Facts:
         has_install_script: whether the package runs code of its own when it is installed.
         bundles_install_script: whether a package inside its tarball does.
         unlisted_pins: digests that a lock accepts and that no listed file of the release has, beside others that do.
+        is_locked: whether a lock, a hash or an exact requirement of the user's names this very release, so that no
+            resolver chose it.
+        published_at: when the registry says that it took the file; aware. ``None`` where it does not say.
+        yanked: why its maintainers took the file back, the empty string where they give no reason; ``None`` where they
+            did not.
+        deprecated: why its maintainers ask not to use it any more, likewise.
     """
 
     artifact: Artifact
@@ -413,6 +425,27 @@ class Facts:
     has_install_script: bool = False
     bundles_install_script: bool = False
     unlisted_pins: tuple[Digest, ...] = ()
+    is_locked: bool = False
+    published_at: datetime | None = None
+    yanked: str | None = None
+    deprecated: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """A release, or a file of one, that a resolver was not offered.
+
+    Args:
+        purl: which.
+        rule: the rule that it would break.
+        reason: in words.
+        until: from when on it is offered, where time alone helps; aware.
+    """
+
+    purl: str
+    rule: RuleId
+    reason: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class Engines:
                 store=self.app.file_store,
                 make_verifier=self._make_verifier,
                 policy=self.policy,
-                today=self.app.today,
+                now=self.app.started,
             )
             self.stack.callback(engine.close)
             self._pypi[index] = engine
@@ -72,7 +72,7 @@ class Engines:
                 keys=load_keys(self.app, self.policy),
                 make_verifier=self._make_verifier,
                 policy=self.policy,
-                today=self.app.today,
+                now=self.app.started,
             )
             self.stack.callback(engine.close)
             self._npm[key] = engine

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import date
+from datetime import datetime
 
 from guard import limits
 from guard.model import Facts, Judged
 from guard.once import Once
 from guard.policy.evaluate import evaluate_artifact
+from guard.policy.offer import NamedReleases
 from guard.policy.policy import Policy
 from guard.sigstore.verify import Verifier
 
@@ -24,7 +25,7 @@ class Engine:
     Args:
         make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
         policy: what is asked of artifacts.
-        today: the date on which exceptions are judged.
+        now: the moment to which ages are counted and on whose day exceptions are judged; aware.
         workers: how many pieces of work are done at once.
     """
 
@@ -33,11 +34,12 @@ class Engine:
         *,
         make_verifier: Callable[[], Verifier],
         policy: Policy,
-        today: date,
+        now: datetime,
         workers: int = limits.PREFETCH_WORKERS,
     ) -> None:
         self.policy = policy
-        self.today = today
+        self.now = now
+        self.named = NamedReleases()
         self._make_verifier = make_verifier
         self._verifier: Once[None, Verifier] = Once()
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="guard-engine")
@@ -50,9 +52,13 @@ class Engine:
         """Do ``work`` in the background; what it raises shows when its result is asked for in the foreground."""
         self._executor.submit(work)
 
+    def add_named(self, named: NamedReleases) -> None:
+        """Tell which releases the user's input names. To be told before one of them is judged."""
+        self.named |= named
+
     def judge_facts(self, facts: Facts) -> Judged:
         """Decide on facts, wherever they were gathered."""
-        return Judged(facts=facts, decision=evaluate_artifact(facts, self.policy, today=self.today))
+        return Judged(facts=facts, decision=evaluate_artifact(facts, self.policy, now=self.now))
 
     def run_all(
         self, work: Iterable[Callable[[], Judged]], *, done: Callable[[Judged], None] = lambda _: None

@@ -47,7 +47,12 @@ class LockedRequest:
     @property
     def facts(self) -> Facts:
         """What the lock alone says."""
-        return Facts(artifact=self.artifact, hashes_enforced=self.enforced, has_install_script=self.has_install_script)
+        return Facts(
+            artifact=self.artifact,
+            hashes_enforced=self.enforced,
+            has_install_script=self.has_install_script,
+            is_locked=True,
+        )
 
 
 def bound_digest(facts: Facts, algorithm: str) -> Digest | None:

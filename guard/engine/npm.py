@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ from guard.model import (
 )
 from guard.once import Once
 from guard.policy.policy import Policy
-from guard.policy.schema import RegistrySignatureMode
+from guard.policy.settings import RegistrySignatureMode
 from guard.registry.credentials import redact_url
 from guard.registry.npm import NpmClient
 from guard.registry.packument import Packument, PublishedVersion
@@ -73,7 +73,7 @@ class NpmEngine(Engine):
         keys: the registry's keys where the policy names a file of them; else each registry's own are fetched.
         make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
         policy: what is asked of artifacts.
-        today: the date on which exceptions are judged.
+        now: the moment to which ages are counted and on whose day exceptions are judged; aware.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class NpmEngine(Engine):
         keys: tuple[RegistryKey, ...] | None = None,
         make_verifier: Callable[[], Verifier],
         policy: Policy,
-        today: date,
+        now: datetime,
     ) -> None:
-        super().__init__(make_verifier=make_verifier, policy=policy, today=today, workers=limits.NPM_WORKERS)
+        super().__init__(make_verifier=make_verifier, policy=policy, now=now, workers=limits.NPM_WORKERS)
         self._client = client
         self._store = store
         self._facts = facts
@@ -165,7 +165,12 @@ class NpmEngine(Engine):
         return self._client.fetch_version(name, version)
 
     def _judge(self, request: NpmRequest) -> Judged:
-        facts, published = self._look_up(Facts(artifact=_artifact(request), hashes_enforced=request.pins.enforced))
+        artifact = _artifact(request)
+        # A lock that npm has just made pins digests, too, but nobody wrote it before.
+        is_locked = self.named.holds(artifact)
+        facts, published = self._look_up(
+            Facts(artifact=artifact, hashes_enforced=request.pins.enforced, is_locked=is_locked)
+        )
         if published is None:
             return self.judge_facts(facts)
         facts = self._listed_facts(facts, request.resolved, published)
@@ -211,6 +216,8 @@ class NpmEngine(Engine):
             resolved_problem=problem,
             resolved_is_configured=is_configured,
             has_install_script=facts.has_install_script or published.has_install_script,
+            published_at=published.published_at,
+            deprecated=published.deprecated,
         )
 
     def _with_manifest(self, facts: Facts, stored: StoredFile) -> Facts:
@@ -281,7 +288,7 @@ class NpmEngine(Engine):
         return (Evidence(kind=EvidenceKind.SLSA_PROVENANCE, state=found.state, cause=found.cause, reason=found.reason),)
 
     def _gather_signature(self, published: PublishedVersion, published_at: datetime | None) -> tuple[Evidence, ...]:
-        asked = self.policy.for_package(Ecosystem.NPM, published.name, published.version, today=self.today)
+        asked = self.policy.for_package(Ecosystem.NPM, published.name, published.version, now=self.now)
         if asked.registry_signature is RegistrySignatureMode.OFF:
             return ()
         if not published.signatures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import datetime
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -49,7 +49,7 @@ class PyPIEngine(Engine):
         store: where verified bytes are kept.
         make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
         policy: what is asked of artifacts.
-        today: the date on which exceptions are judged.
+        now: the moment to which ages are counted and on whose day exceptions are judged; aware.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class PyPIEngine(Engine):
         store: FileStore,
         make_verifier: Callable[[], Verifier],
         policy: Policy,
-        today: date,
+        now: datetime,
     ) -> None:
-        super().__init__(make_verifier=make_verifier, policy=policy, today=today)
+        super().__init__(make_verifier=make_verifier, policy=policy, now=now)
         self._index = index
         self._store = store
         self._files: Once[str, StoredFile] = Once()
@@ -153,6 +153,7 @@ class PyPIEngine(Engine):
 
     def _judge(self, project: Project, file: IndexFile, pins: Pins) -> Judged:
         facts = listed_facts(project, file, pins)
+        facts = replace(facts, is_locked=self.named.holds(facts.artifact))
         try:
             stored = self.load_file(file)
         except Unavailable as error:
@@ -192,6 +193,7 @@ class PyPIEngine(Engine):
         facts = require_comparable(
             replace(
                 listed_facts(project, file, request.pins),
+                is_locked=True,
                 unlisted_pins=unlisted,
                 resolved_problem=problem,
                 resolved_is_configured=is_configured,
@@ -287,6 +289,8 @@ def listed_facts(project: Project, file: IndexFile, pins: Pins) -> Facts:
         listed=file.digests,
         hashes_enforced=pins.enforced,
         other_indexes=project.other_indexes,
+        published_at=file.upload_time,
+        yanked=file.yanked,
     )
 
 

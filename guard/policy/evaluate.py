@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
-from datetime import date
+from datetime import datetime
 
 from guard.model import Decision, Facts, Finding, Level, Verdict
-from guard.policy.policy import PackagePolicy, Policy
+from guard.policy.exceptions import apply_exceptions
+from guard.policy.policy import Policy
 from guard.policy.rules import RULES
 
 
-def evaluate_artifact(facts: Facts, policy: Policy, *, today: date) -> Decision:
+def evaluate_artifact(facts: Facts, policy: Policy, *, now: datetime) -> Decision:
     """Decide one artifact: every rule is asked, exceptions are applied, the worst finding decides.
 
     Args:
         facts: all that was gathered about the artifact.
         policy: the policy in force.
-        today: the day on which exceptions are judged.
+        now: the moment to which ages are counted and on whose day exceptions are judged; aware.
     """
     artifact = facts.artifact
-    asked = policy.for_package(artifact.ecosystem, artifact.name, artifact.version, today=today)
-    findings = tuple(_except(finding, asked) for rule in RULES for finding in rule.check(facts, asked))
+    asked = policy.for_package(artifact.ecosystem, artifact.name, artifact.version, now=now)
+    findings = tuple(apply_exceptions((finding for rule in RULES for finding in rule.check(facts, asked)), asked))
     return Decision(verdict=verdict_of(findings), findings=findings)
 
 
@@ -59,12 +59,3 @@ _VERDICT_OF_LEVEL = {
     Level.WARN: Verdict.WARN,
     Level.NOTE: Verdict.ALLOW,
 }
-
-
-def _except(finding: Finding, policy: PackagePolicy) -> Finding:
-    """Turn a finding that an exception covers into a note which says so."""
-    for entry in policy.exceptions:
-        if entry.rule is finding.rule and finding.level is not Level.NOTE:
-            message = f"{finding.message} (excepted until {entry.expires}: {entry.reason})"
-            return replace(finding, level=Level.NOTE, message=message)
-    return finding

@@ -16,6 +16,12 @@ _NAME = {
     # Names that the npm registry has, old ones with capital letters included.
     Ecosystem.NPM: re.compile(r"(?:@[A-Za-z0-9._~*-]+/)?[A-Za-z0-9._~*!'()-]+"),
 }
+_VERSION = {
+    # Old releases have versions that PEP 440 does not know.
+    Ecosystem.PYPI: re.compile(r"[A-Za-z0-9.+!_-]+"),
+    # One version, not a range of them (Semantic Versioning 2.0.0, items 2, 9 and 10).
+    Ecosystem.NPM: re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"),
+}
 _VERSION_SEPARATOR = {Ecosystem.PYPI: "==", Ecosystem.NPM: "@"}
 
 
@@ -70,7 +76,7 @@ class PackageRelease:
         ecosystem, name = _checked_name(prefix, name, text)
         if "*" in text:
             raise ValueError(f"must name one package without a star, not {text[:80]!r}")
-        if version is not None and not re.fullmatch(r"[A-Za-z0-9.+!_-]+", version):
+        if version is not None and not _VERSION[ecosystem].fullmatch(version):
             raise ValueError(f"has no version after {separator!r}: {text[:80]!r}")
         return cls(ecosystem, name, version)
 

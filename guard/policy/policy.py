@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from guard.model import Digest, Ecosystem, Finding, Level, Location, RuleId, SourceKind
 from guard.policy.identity import IdentityPin
+from guard.policy.patterns import PackagePattern
 from guard.policy.schema import (
     Anchors,
     ExceptionEntry,
-    HashesMode,
-    InstallScriptsMode,
     PackageEntry,
     PolicyFile,
+)
+from guard.policy.settings import (
+    IdentityMode,
+    InstallScriptsMode,
+    LockedAgeMode,
     ProvenanceMode,
     RegistrySignatureMode,
+    RuleMode,
     RuleSettings,
+    SdistMode,
+    SoftFact,
+    is_looser,
 )
 
 
@@ -48,29 +56,73 @@ class PackagePolicy:
     Args:
         hashes: what missing or weak pins of a pinned input are.
         provenance: which provenance is asked for.
-        sources: where artifacts may come from.
+        identity: which publisher is asked for.
+        identity_strict: facts of an identity that must not change either.
+        downgrade_window: how young a release is whose loss of provenance blocks although nothing is locked.
         registry_signature: which signatures of an npm registry are asked for.
+        slsa_level: the least build level that the certificate must show, 0 to 3.
+        runner: machines that may have built it, as certificates name them.
+        triggers_denied: events that must not have started the build, as certificates name them.
+        min_age: for how long a release must have been out before a resolver may choose it.
+        min_age_locked: what a younger release is that the user's lock or pin names.
+        min_age_registries: registries beside the public ones whose times count, each as
+            :func:`guard.policy.settings.registry_key` has it.
+        min_age_exclude: packages whose age does not matter.
+        sources: where artifacts may come from.
+        sdist: whether source distributions are installed.
+        yanked: what a release is that its maintainers took back.
         install_scripts: what becomes of code that an npm package runs when it is installed.
         identities: publishers one of which must have signed; empty when none is pinned.
         exceptions: the exceptions in force that name this release.
         expired: the exceptions that name this release and are over.
         written: keys of the settings that the user wrote, as opposed to defaults.
+        places: where each of them stands, as far as that is known.
+        now: the moment to which ages are counted. Without one, every release is too new.
     """
 
-    hashes: HashesMode = HashesMode.BLOCK
+    hashes: RuleMode = RuleMode.BLOCK
     provenance: ProvenanceMode = ProvenanceMode.NO_DOWNGRADE
-    sources: frozenset[SourceKind] = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
+    identity: IdentityMode = IdentityMode.LOCKED
+    identity_strict: frozenset[SoftFact] = frozenset()
+    downgrade_window: timedelta = timedelta(days=30)
     registry_signature: RegistrySignatureMode = RegistrySignatureMode.IF_SIGNED
+    slsa_level: int = 0
+    runner: frozenset[str] = frozenset({"github-hosted", "gitlab-hosted"})
+    triggers_denied: frozenset[str] = frozenset({"pull_request_target", "workflow_run", "issue_comment"})
+    min_age: timedelta = timedelta(hours=24)
+    min_age_locked: LockedAgeMode = LockedAgeMode.NOTE
+    min_age_registries: frozenset[str] = frozenset()
+    min_age_exclude: frozenset[PackagePattern] = frozenset()
+    sources: frozenset[SourceKind] = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
+    sdist: SdistMode = SdistMode.ALLOW
+    yanked: RuleMode = RuleMode.BLOCK
     install_scripts: InstallScriptsMode = InstallScriptsMode.AS_NPM
     identities: tuple[IdentityPin, ...] = ()
     exceptions: tuple[ExceptionEntry, ...] = ()
     expired: tuple[ExceptionEntry, ...] = ()
     written: frozenset[str] = frozenset()
+    places: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    now: datetime = field(default=datetime.min.replace(tzinfo=timezone.utc), compare=False)
 
     @property
     def needs_provenance(self) -> bool:
-        """Whether nothing is installed without verified provenance: a pinned publisher asks for it, too."""
-        return self.provenance is ProvenanceMode.REQUIRED or bool(self.identities)
+        """Whether nothing is installed without verified provenance."""
+        return self.why_provenance is not None
+
+    @property
+    def why_provenance(self) -> str | None:
+        """What asks for provenance; ``None`` where nothing does.
+
+        A publisher, a build level, a runner or a trigger that the user wrote can be seen in provenance alone: where
+        there is none, a fact that the user asks for is missing.
+        """
+        if self.identities:
+            return "its publisher is pinned"
+        if self.provenance is ProvenanceMode.REQUIRED:
+            return 'provenance = "required"'
+        if self.slsa_level:
+            return f"slsa-level = {self.slsa_level}"
+        return next((f"{key} is set" for key in ("runner", "triggers-denied") if key in self.written), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +134,7 @@ class Policy:
         packages: of every ``[[package]]``, weakest first; all of them are stronger than ``settings``.
         exceptions: of every ``[[exception]]``.
         anchors: those in force.
+        platforms: of ``[audit]``, of the strongest file that writes them; ``None`` where none does.
         sources_read: every file that was read.
     """
 
@@ -89,20 +142,23 @@ class Policy:
     packages: tuple[PackageEntry, ...] = ()
     exceptions: tuple[ExceptionEntry, ...] = ()
     anchors: Anchors = field(default_factory=Anchors)
+    platforms: frozenset[str] | None = None
     sources_read: tuple[PolicySource, ...] = ()
 
-    def for_package(self, ecosystem: Ecosystem, name: str, version: str, *, today: date) -> PackagePolicy:
+    def for_package(self, ecosystem: Ecosystem, name: str, version: str, *, now: datetime) -> PackagePolicy:
         """Return what is asked of one release: the last ``[[package]]`` that matches wins, key by key.
 
         Args:
             ecosystem: of the package.
             name: in any spelling that the ecosystem allows.
             version: as the registry writes it.
-            today: the day on which exceptions are judged.
+            now: the moment to which ages are counted and on whose day exceptions are judged; aware.
         """
         entries = [entry for entry in self.packages if entry.name.matches(ecosystem, name)]
         named = [entry for entry in self.exceptions if entry.package.matches(ecosystem, name, version)]
+        today = now.astimezone(timezone.utc).date()
         policy = PackagePolicy(
+            now=now,
             exceptions=tuple(entry for entry in named if today <= entry.expires),
             expired=tuple(entry for entry in named if today > entry.expires),
         )
@@ -115,13 +171,14 @@ class Policy:
 
 
 def _with_settings(policy: PackagePolicy, settings: RuleSettings) -> PackagePolicy:
-    written = _written(settings)
-    return replace(policy, **written, written=policy.written.union(map(_key, written)))
+    written = settings.written()
+    keys = policy.written.union(map(_key, written))
+    return replace(policy, **written, written=keys, places={**policy.places, **settings.places})
 
 
-def _written(values: RuleSettings | Anchors) -> dict[str, Any]:
+def _written_anchors(anchors: Anchors) -> dict[str, Any]:
     """Return what a file writes, by name of the field."""
-    every = {each.name: getattr(values, each.name) for each in fields(values)}
+    every = {each.name: getattr(anchors, each.name) for each in fields(anchors)}
     return {name: value for name, value in every.items() if value is not None}
 
 
@@ -169,7 +226,8 @@ def _stack(layers: list[tuple[PolicyFile, PolicyClass]]) -> Policy:
             settings=(*policy.settings, file.settings),
             packages=(*policy.packages, *file.packages),
             exceptions=(*policy.exceptions, *file.exceptions),
-            anchors=replace(policy.anchors, **_written(file.anchors)) if in_force else policy.anchors,
+            anchors=replace(policy.anchors, **_written_anchors(file.anchors)) if in_force else policy.anchors,
+            platforms=policy.platforms if file.platforms is None else file.platforms,
             sources_read=(*policy.sources_read, PolicySource(file.path, file.digest, policy_class)),
         )
     return policy
@@ -217,15 +275,8 @@ def _asked(settings: Iterable[RuleSettings]) -> PackagePolicy:
 
 
 def _looser_keys(asked: PackagePolicy, settings: RuleSettings) -> Iterable[str]:
-    return [_key(name) for name, value in _written(settings).items() if _is_looser(value, getattr(asked, name))]
-
-
-def _is_looser(value: Any, than: Any) -> bool:
-    """Compare two values of one setting: a set allows what it holds, and modes are declared strictest first."""
-    if isinstance(value, frozenset):
-        return not value <= than
-    modes = list(type(value).__members__.values())
-    return modes.index(value) > modes.index(than)
+    written = settings.written()
+    return [_key(name) for name, value in written.items() if is_looser(name, value, getattr(asked, name))]
 
 
 def _note(message: str, location: Location, next_step: str = "") -> Finding:

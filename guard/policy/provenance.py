@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from typing_extensions import assert_never
 
 from guard.errors import EvidenceCode
 from guard.model import (
+    Claims,
     Evidence,
     EvidenceKind,
     EvidenceState,
@@ -18,11 +19,15 @@ from guard.model import (
     SourceKind,
     UnavailableCause,
 )
+from guard.policy.policy import PackagePolicy
+from guard.sigstore.slsa_level import slsa_level
 
 # The kinds that say who made an artifact. A registry's publish attestation and its signature say only who served it.
 PROVENANCE_KINDS = frozenset({EvidenceKind.PEP740_PUBLISH, EvidenceKind.SLSA_PROVENANCE})
 # Artifacts of these sources come from a registry, so that evidence about them must have been looked for.
 REGISTRY_SOURCES = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
+# From this SLSA build level on, the build platform itself runs the machines ("Producing artifacts", Build L2).
+_LEVEL_OF_HOSTED_BUILDS = 2
 _WORST_FIRST = (
     EvidenceState.INVALID,
     EvidenceState.STRIPPED,
@@ -120,3 +125,51 @@ def invalid_findings(facts: Facts, rule: RuleId, problem: str) -> Iterator[Findi
                 next="do not install it; report it to the project and the index",
                 location=facts.artifact.location,
             )
+
+
+def build_level(facts: Facts) -> int:
+    """Return the best SLSA build level that the certificates of verified SLSA provenance show; 0 without any.
+
+    That somebody published a file does not say that they built it, so that publish attestations do not count.
+    """
+    built = (each.claims for each in verified_provenance(facts) if each.kind is EvidenceKind.SLSA_PROVENANCE)
+    return max((slsa_level(claims) for claims in built if claims is not None), default=0)
+
+
+def claim_findings(
+    facts: Facts,
+    policy: PackagePolicy,
+    *,
+    rule: RuleId,
+    key: str,
+    claim: Callable[[Claims], str | None],
+    is_accepted: Callable[[str], bool],
+    problem: str,
+) -> Iterator[Finding]:
+    """Yield a finding for each different value of a claim that the policy does not accept.
+
+    Args:
+        facts: of the artifact.
+        policy: what is asked of it.
+        rule: the rule that asks.
+        key: the setting that says what is accepted.
+        claim: reads the claim of a certificate.
+        is_accepted: judges what it says.
+        problem: what an artifact with another value is like, after its name.
+    """
+    is_asked = key in policy.written
+    level = Level.BLOCK if is_asked or policy.slsa_level >= _LEVEL_OF_HOSTED_BUILDS else Level.WARN
+    artifact = facts.artifact
+    values = [claim(evidence.claims) if evidence.claims else None for evidence in verified_provenance(facts)]
+    for value in dict.fromkeys(values):
+        if value is None:
+            message = f"the certificate does not say what {key} asks for"
+            found = Level.BLOCK if is_asked else Level.NOTE
+        elif not is_accepted(value):
+            message, found = f"{artifact.file or artifact.spec} {problem}: {value}", level
+        else:
+            continue
+        mend = "ask the project why; where it is meant, change "
+        name = f"{artifact.ecosystem.value}:{artifact.name}"
+        next_step = f'{mend}{key} for [[package]] name = "{name}" in guard.toml'
+        yield Finding(rule=rule, level=found, message=message, next=next_step, location=artifact.location)

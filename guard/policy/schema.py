@@ -1,98 +1,49 @@
-"""``guard.toml`` and ``[tool.guard]`` of ``pyproject.toml``: bytes to a :class:`PolicyFile`, or the line that is wrong.
-
-A key that is not written stays ``None`` here, so that what the user wrote can be told from a default.
-"""
+"""``guard.toml`` and ``[tool.guard]`` of ``pyproject.toml``: bytes to a :class:`PolicyFile`, or what is wrong where."""
 
 from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from urllib.parse import urlsplit
 
-from typing_extensions import assert_never
-
-from guard.model import Digest, Level, Location, RuleId, SourceKind
+from guard.model import Digest, Location, RuleId
+from guard.policy.glob import matches_glob
 from guard.policy.identity import ISSUER_OF_HOST, IdentityPin
 from guard.policy.patterns import PackagePattern, PackageRelease
+from guard.policy.settings import SETTINGS, RuleSettings, parse_settings
 from guard.policy.tables import Table, parse_document
 
-_SETTINGS = frozenset({"hashes", "provenance", "sources", "registry-signature", "install-scripts"})
+_SETTINGS = frozenset(SETTINGS)
 KEYS: dict[str, frozenset[str]] = {
-    "": frozenset({"version", "policy", "pypi", "npm", "sigstore", "package", "exception"}),
+    "": frozenset({"version", "policy", "pypi", "npm", "sigstore", "audit", "package", "exception"}),
     "policy": _SETTINGS,
     "pypi": frozenset({"index-url", "provenance-url", "extra-indexes"}),
     "npm": frozenset({"registry", "keys"}),
     "sigstore": frozenset({"trust-root", "refresh"}),
-    "package": _SETTINGS | {"name", "identity"},
+    "audit": frozenset({"platforms"}),
+    "package": _SETTINGS | {"name"},
     "package.identity": frozenset(
         {"issuer", "repository", "repository-id", "owner-id", "workflow", "ref", "environment", "signer", "san"}
     ),
     "exception": frozenset({"package", "rule", "reason", "expires"}),
 }
-ALLOWABLE_SOURCES = (
-    SourceKind.REGISTRY,
-    SourceKind.ALIAS,
-    SourceKind.VCS_PINNED,
-    SourceKind.URL_HASHED,
-    SourceKind.PATH,
-)
 # A policy key excepts that key's own absence and nothing else: never evidence that is there and does not hold.
 RULE_OF_KEY = {
     "hashes": RuleId.HASH_MISSING,
     "provenance": RuleId.PROVENANCE_MISSING,
     "registry-signature": RuleId.REGISTRY_SIGNATURE_MISSING,
 }
+_REF_PARTS = 2  # after "refs": a kind, and a name
+_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?\[\\]|\.\.|@\{")
+_PLATFORM = re.compile(r"(?:linux|macos|windows)(?:-[a-z0-9_]+)?")
 # These speak about a command, a file or a policy; there is no package to except.
 RULES_WITHOUT_EXCEPTION = frozenset(
     {RuleId.COMMAND_NOT_GUARDED, RuleId.EXCEPTION_EXPIRED, RuleId.POLICY_LOOSENED, RuleId.LOCK_ENTRY_UNREADABLE}
 )
-
-
-class HashesMode(str, enum.Enum):
-    """What an unpinned or weakly pinned artifact of a pinned input is; strictest first."""
-
-    BLOCK = "block"
-    WARN = "warn"
-    OFF = "off"
-
-
-def level_of_hashes(mode: HashesMode) -> Level | None:
-    """Return how much a missing or weak pin weighs; ``None`` when it is not reported."""
-    match mode:
-        case HashesMode.BLOCK:
-            return Level.BLOCK
-        case HashesMode.WARN:
-            return Level.WARN
-        case HashesMode.OFF:
-            return None
-    assert_never(mode)
-
-
-class ProvenanceMode(str, enum.Enum):
-    """Which provenance is asked for; strictest first."""
-
-    REQUIRED = "required"
-    NO_DOWNGRADE = "no-downgrade"
-    OPTIONAL = "optional"
-
-
-class RegistrySignatureMode(str, enum.Enum):
-    """Which signatures of an npm registry are asked for; strictest first. Invalid ones block in every mode."""
-
-    REQUIRED = "required"
-    IF_SIGNED = "if-signed"
-    OFF = "off"
-
-
-class InstallScriptsMode(str, enum.Enum):
-    """What becomes of code that an npm package runs when it is installed; strictest first."""
-
-    BLOCK = "block"
-    SKIP = "skip"
-    AS_NPM = "as-npm"
 
 
 class RefreshMode(str, enum.Enum):
@@ -100,21 +51,6 @@ class RefreshMode(str, enum.Enum):
 
     DAILY = "daily"
     NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSettings:
-    """The keys that both ``[policy]`` and ``[[package]]`` take; ``None`` where not written.
-
-    Each field is named as its key, with ``_`` for ``-``, and as the field of :class:`guard.policy.policy.PackagePolicy`
-    that it sets.
-    """
-
-    hashes: HashesMode | None = None
-    provenance: ProvenanceMode | None = None
-    sources: frozenset[SourceKind] | None = None
-    registry_signature: RegistrySignatureMode | None = None
-    install_scripts: InstallScriptsMode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +111,7 @@ class PolicyFile:
         packages: ``[[package]]``, in the file's order.
         exceptions: ``[[exception]]``, in the file's order.
         anchors: ``[pypi]``, ``[npm]`` and ``[sigstore]``.
+        platforms: ``[audit] platforms``; ``None`` where not written.
         locations: where each key of ``[policy]`` and of the anchors' tables stands, by its dotted name.
     """
 
@@ -184,6 +121,7 @@ class PolicyFile:
     packages: tuple[PackageEntry, ...]
     exceptions: tuple[ExceptionEntry, ...]
     anchors: Anchors
+    platforms: frozenset[str] | None = None
     locations: dict[str, Location]
 
 
@@ -219,13 +157,16 @@ def _policy_file(root: Table, data: bytes) -> PolicyFile:
     _check_version(root)
     policy, pypi, npm, sigstore = (root.table(name) for name in ("policy", "pypi", "npm", "sigstore"))
     policy.only(KEYS["policy"])
+    audit = root.table("audit")
+    audit.only(KEYS["audit"])
     return PolicyFile(
         path=root.path,
         digest=Digest("sha256", hashlib.sha256(data).hexdigest()),
-        settings=_settings(policy),
+        settings=parse_settings(policy),
         packages=tuple(_package(table) for table in root.tables("package")),
         exceptions=tuple(_exception(table) for table in root.tables("exception")),
         anchors=_anchors(pypi, npm, sigstore),
+        platforms=audit.parsed_set("platforms", _platform),
         locations={
             f"{table.at[-1]}.{key}": table.location(key)
             for table in (policy, pypi, npm, sigstore)
@@ -240,16 +181,6 @@ def _check_version(root: Table) -> None:
         root.fail("'version' is missing", hint="write version = 1 before the first table")
     if version != 1 or isinstance(version, bool) or not isinstance(version, int):
         root.fail("'version' must be 1", "version", hint="a newer format needs a newer guard")
-
-
-def _settings(table: Table) -> RuleSettings:
-    return RuleSettings(
-        hashes=table.choice("hashes", HashesMode),
-        provenance=table.choice("provenance", ProvenanceMode),
-        sources=table.choice_set("sources", ALLOWABLE_SOURCES),
-        registry_signature=table.choice("registry-signature", RegistrySignatureMode),
-        install_scripts=table.choice("install-scripts", InstallScriptsMode),
-    )
 
 
 def _anchors(pypi: Table, npm: Table, sigstore: Table) -> Anchors:
@@ -279,10 +210,17 @@ def _package(table: Table) -> PackageEntry:
         table.fail(f"[[package]] {str(name)!r} sets nothing")
     return PackageEntry(
         name=name,
-        settings=_settings(table),
-        identities=tuple(_identity(identity) for identity in table.tables("identity")),
+        settings=parse_settings(table),
+        identities=_identities(table),
         location=table.location(),
     )
+
+
+def _identities(table: Table) -> tuple[IdentityPin, ...]:
+    """Read ``[[package.identity]]``, where the key does not hold a mode instead."""
+    if isinstance(table.values.get("identity"), str):
+        return ()
+    return tuple(_identity(identity) for identity in table.tables("identity"))
 
 
 def _identity(table: Table) -> IdentityPin:
@@ -300,7 +238,7 @@ def _identity(table: Table) -> IdentityPin:
         repository_id=table.text("repository-id"),
         owner_id=table.text("owner-id"),
         workflow=table.text("workflow"),
-        ref=table.text("ref"),
+        ref=table.parsed("ref", _ref),
         environment=table.text("environment"),
         signer=table.parsed("signer", _signer),
         san=table.text("san"),
@@ -344,6 +282,20 @@ def _repository(text: str) -> str:
     if parts.scheme != "https" or not parts.netloc or not parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("must be the repository's URL, such as https://github.com/acme/widgets")
     return text.rstrip("/")
+
+
+def _ref(text: str) -> str:
+    """Certificates name references in full (git, "check-ref-format"), and a star does not cross a slash."""
+    kind, *rest = text.split("/")
+    if not matches_glob(kind, "refs") or len(rest) < _REF_PARTS or not all(rest) or _NOT_IN_REFS.search(text):
+        raise ValueError(f'can match no git reference; write one such as "refs/tags/v*", not {text[:80]!r}')
+    return text
+
+
+def _platform(text: str) -> str:
+    if not _PLATFORM.fullmatch(text):
+        raise ValueError(f'must be such as "linux", "macos-arm64" or "windows-x86_64", not {text[:80]!r}')
+    return text
 
 
 def _signer(text: str) -> str:

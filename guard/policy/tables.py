@@ -106,10 +106,21 @@ class Table:
 
     def choice_set(self, key: str, choices: Iterable[_Choice]) -> frozenset[_Choice] | None:
         """Return the ``choices`` that a non-empty array names, or ``None`` when the key is not written."""
-        chosen = self.parsed_list(key, partial(_choose, tuple(choices)))
-        if chosen == ():
+        return self.parsed_set(key, partial(_choose, tuple(choices)))
+
+    def parsed_set(self, key: str, parse: Callable[[str], _Parsed]) -> frozenset[_Parsed] | None:
+        """Return ``parse`` of each string of a non-empty array, or ``None`` when the key is not written."""
+        items = self.parsed_list(key, parse)
+        if items == ():
             self.fail(f"{self.name(key)!r} must not be empty", key)
-        return None if chosen is None else frozenset(chosen)
+        return None if items is None else frozenset(items)
+
+    def integer(self, key: str, allowed: range) -> int | None:
+        """Return a whole number among ``allowed``, or ``None`` when the key is not written."""
+        value = self.values.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value not in allowed):
+            self.fail(f"{self.name(key)!r} must be a whole number from {allowed[0]} to {allowed[-1]}", key)
+        return value
 
     def date(self, key: str) -> date:
         """Return a TOML local date that must be written."""

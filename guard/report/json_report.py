@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from guard.model import Claims, Digest, Evidence, EvidenceKind, EvidenceState, Finding, Judged, Location, Verdict
-from guard.policy.provenance import provenance_state, verified_provenance
+from guard.model import Claims, Digest, Evidence, EvidenceState, Finding, Judged, Location, Verdict
+from guard.policy.provenance import build_level, provenance_state, verified_provenance
 from guard.report.model import RunReport, Summary, without_credentials
-from guard.sigstore.slsa_level import slsa_level
 
 SCHEMA = "guard-report/1"
 
@@ -66,10 +65,7 @@ def _summary(summary: Summary) -> dict[str, Json]:
 
 def _artifact(judged: Judged) -> dict[str, Json]:
     artifact = judged.artifact
-    verified = [(each.kind, each.claims) for each in verified_provenance(judged.facts) if each.claims is not None]
-    signed = [claims for _, claims in verified]
-    # That somebody published a file does not say that they built it.
-    built = [claims for kind, claims in verified if kind is EvidenceKind.SLSA_PROVENANCE]
+    signed = [each.claims for each in verified_provenance(judged.facts) if each.claims is not None]
     return {
         "purl": artifact.purl,
         "ecosystem": artifact.ecosystem.value,
@@ -83,7 +79,7 @@ def _artifact(judged: Judged) -> dict[str, Json]:
         "provenance": provenance_state(judged.facts).value,
         "evidence": [_evidence(evidence) for evidence in judged.facts.evidence],
         "identity": _identity(signed[0]) if signed else None,
-        "slsa_level": max((slsa_level(claims) for claims in built), default=0),
+        "slsa_level": build_level(judged.facts),
         "bound_by": judged.bound_by,
         "installed": judged.installed,
         "verdict": judged.decision.verdict.label,

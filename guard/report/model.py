@@ -10,7 +10,7 @@ from datetime import datetime
 
 from guard.engine.outcome import NotDecided
 from guard.errors import ExitCode
-from guard.model import Digest, EvidenceState, Finding, Judged, RuleId, Verdict
+from guard.model import Digest, EvidenceState, Finding, HeldBack, Judged, Verdict
 from guard.policy.policy import PolicySource
 from guard.policy.provenance import provenance_state
 
@@ -30,15 +30,6 @@ class TrustRootUsed:
     source: str
     digest: Digest
     age_days: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBack:
-    """A release that the resolver was not offered."""
-
-    purl: str
-    rule: RuleId
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

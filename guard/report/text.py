@@ -22,7 +22,9 @@ _OUTCOMES = {
     Verdict.ALLOW: ("allowed", "green"),
 }
 # What a registry does not serve is said once for each run, so that nobody takes it for checked.
-_SAID_AS_NOTES = frozenset({RuleId.PROVENANCE_UNAVAILABLE, RuleId.REGISTRY_SIGNATURE_UNAVAILABLE})
+_SAID_AS_NOTES = frozenset(
+    {RuleId.PROVENANCE_UNAVAILABLE, RuleId.REGISTRY_SIGNATURE_UNAVAILABLE, RuleId.RELEASE_TOO_NEW}
+)
 _STATES = {
     EvidenceState.VERIFIED: "verified",
     EvidenceState.ABSENT: "without provenance",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from guard.attest.npm_signature import RegistryKey
@@ -20,7 +20,7 @@ from guard.store.tarballs import TarballFacts
 from tests.sim.world import World
 from tests.unit.test_registry_http import client_for_tests
 
-TODAY = date(2026, 7, 1)
+NOW = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
 
 
 def policy_of(*lines: str) -> Policy:
@@ -55,7 +55,7 @@ def npm_engine(
         keys=keys,
         make_verifier=lambda: Verifier(trust_root, now=datetime.now(timezone.utc)),
         policy=policy_of(*policy),
-        today=TODAY,
+        now=NOW,
     )
     try:
         yield engine, client

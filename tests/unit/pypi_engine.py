@@ -13,7 +13,7 @@ from guard.sigstore.trust_root import parse_trust_root
 from guard.sigstore.verify import Verifier
 from guard.store.files import FileStore
 from tests.sim.world import World
-from tests.unit.npm_engine import TODAY, policy_of
+from tests.unit.npm_engine import NOW, policy_of
 from tests.unit.test_registry_http import client_for_tests
 
 
@@ -37,7 +37,7 @@ def pypi_engine(
         store=FileStore(folder / "files"),
         make_verifier=lambda: Verifier(trust_root, now=datetime.now(timezone.utc)),
         policy=policy_of(*policy),
-        today=TODAY,
+        now=NOW,
     )
     try:
         yield engine

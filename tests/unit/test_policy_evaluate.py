@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ from guard.policy.policy import Policy, explicit_policy
 from guard.policy.rules import RULES
 from guard.policy.schema import RULES_WITHOUT_EXCEPTION, parse_policy
 
-TODAY = date(2026, 6, 1)
+NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 ARTIFACT = Artifact(ecosystem=Ecosystem.PYPI, name="six", version="1.17.0", file="six.whl")
 OURS = Claims(san="s", issuer="https://issuer.example", source_repository_uri="https://git.example/acme/six")
 THEIRS = replace(OURS, source_repository_uri="https://git.example/evil/six")
@@ -55,7 +55,7 @@ def policy(text: str = "") -> Policy:
 
 
 def judge(facts: Facts, text: str = "") -> Decision:
-    return evaluate_artifact(facts, policy(text), today=TODAY)
+    return evaluate_artifact(facts, policy(text), now=NOW)
 
 
 def facts(*evidence: Evidence) -> Facts:
@@ -63,7 +63,7 @@ def facts(*evidence: Evidence) -> Facts:
 
 
 def test_the_default_policy_allows_what_has_no_provenance_in_silence() -> None:
-    assert evaluate_artifact(facts(ABSENT), Policy(), today=TODAY) == Decision(verdict=Verdict.ALLOW)
+    assert evaluate_artifact(facts(ABSENT), Policy(), now=NOW) == Decision(verdict=Verdict.ALLOW)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ all_facts = st.builds(
 
 @given(all_facts, policies)
 def test_without_any_evidence_a_registry_artifact_is_never_installed(given_facts: Facts, asked: Policy) -> None:
-    assert not evaluate_artifact(replace(given_facts, evidence=()), asked, today=TODAY).verdict.installs
+    assert not evaluate_artifact(replace(given_facts, evidence=()), asked, now=NOW).verdict.installs
 
 
 @given(all_facts, policies, st.data())
@@ -217,15 +217,15 @@ def test_losing_good_evidence_never_installs_what_was_stopped(
         replace(each, state=data.draw(st.sampled_from(states)), claims=None) if each in lost else each
         for each in given_facts.evidence
     )
-    before = evaluate_artifact(given_facts, asked, today=TODAY).verdict
-    after = evaluate_artifact(replace(given_facts, evidence=left), asked, today=TODAY).verdict
+    before = evaluate_artifact(given_facts, asked, now=NOW).verdict
+    after = evaluate_artifact(replace(given_facts, evidence=left), asked, now=NOW).verdict
     assert before.installs or not after.installs
 
 
 @given(all_facts, policies)
 def test_required_provenance_and_pins_install_nothing_unverified(given_facts: Facts, asked: Policy) -> None:
-    rules = asked.for_package(Ecosystem.PYPI, "six", "1.17.0", today=TODAY)
-    decision = evaluate_artifact(given_facts, asked, today=TODAY)
+    rules = asked.for_package(Ecosystem.PYPI, "six", "1.17.0", now=NOW)
+    decision = evaluate_artifact(given_facts, asked, now=NOW)
     if decision.verdict.installs and rules.needs_provenance:
         claims = [each.claims for each in given_facts.evidence if each.state is EvidenceState.VERIFIED]
         assert claims

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from guard.model import Ecosystem, Level, RuleId, SourceKind
 from guard.policy.policy import PackagePolicy, Policy, PolicyClass, explicit_policy, merge_policies
-from guard.policy.schema import (
-    Anchors,
-    HashesMode,
-    InstallScriptsMode,
-    PolicyFile,
-    ProvenanceMode,
-    RegistrySignatureMode,
-    parse_policy,
-)
+from guard.policy.schema import Anchors, PolicyFile, parse_policy
+from guard.policy.settings import InstallScriptsMode, ProvenanceMode, RegistrySignatureMode, RuleMode
 
-TODAY = date(2026, 6, 1)
+NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 EXCEPTION = '[[exception]]\npackage="pypi:{}"\nrule="hash-missing"\nreason="r"\nexpires=2026-06-01\n'
 ANCHORED = """
 [pypi]
@@ -44,15 +37,15 @@ def merged(user: str | None, project: str, *, trusted: bool = False) -> tuple[Po
     return policy, [finding.message for finding in findings]
 
 
-def asked(policy: Policy, name: str = "six", version: str = "1.0", today: date = TODAY) -> PackagePolicy:
-    return policy.for_package(Ecosystem.PYPI, name, version, today=today)
+def asked(policy: Policy, name: str = "six", version: str = "1.0", now: datetime = NOW) -> PackagePolicy:
+    return policy.for_package(Ecosystem.PYPI, name, version, now=now)
 
 
 def test_without_files_the_defaults_hold_and_nothing_is_written() -> None:
     policy, findings = merge_policies(None, None, project_trusted=False)
     assert asked(policy) == PackagePolicy()
     assert (asked(policy).written, findings, policy.sources_read) == (frozenset(), (), ())
-    assert asked(policy).hashes is HashesMode.BLOCK
+    assert asked(policy).hashes is RuleMode.BLOCK
     assert asked(policy).provenance is ProvenanceMode.NO_DOWNGRADE
     assert asked(policy).sources == {SourceKind.REGISTRY, SourceKind.ALIAS}
     assert asked(policy).registry_signature is RegistrySignatureMode.IF_SIGNED
@@ -66,7 +59,7 @@ def test_a_written_default_is_told_from_a_default() -> None:
 
 def test_the_project_wins_key_by_key() -> None:
     policy, _ = merged('[policy]\nhashes = "off"\nprovenance = "optional"', '[policy]\nprovenance = "required"')
-    assert (asked(policy).hashes, asked(policy).provenance) == (HashesMode.OFF, ProvenanceMode.REQUIRED)
+    assert (asked(policy).hashes, asked(policy).provenance) == (RuleMode.OFF, ProvenanceMode.REQUIRED)
 
 
 def test_the_last_matching_package_wins_key_by_key() -> None:
@@ -83,7 +76,7 @@ name = "pypi:other"
 hashes = "block"
 """
     policy, _ = merged(None, text)
-    assert asked(policy).hashes is HashesMode.WARN
+    assert asked(policy).hashes is RuleMode.WARN
     assert asked(policy).provenance is ProvenanceMode.REQUIRED
 
 
@@ -111,7 +104,7 @@ def test_exceptions_are_of_their_package_and_end_after_their_last_day() -> None:
     policy, _ = merged(EXCEPTION.format("six"), EXCEPTION.format("other") + EXCEPTION.format("six==2.0"))
     assert len(asked(policy).exceptions) == 1
     assert len(asked(policy, version="2").exceptions) == 2
-    late = asked(policy, today=date(2026, 6, 2))
+    late = asked(policy, now=NOW + timedelta(days=1))
     assert (len(late.exceptions), len(late.expired)) == (0, 1)
 
 
@@ -202,4 +195,4 @@ def test_a_users_file_alone_is_never_loosened() -> None:
 
 def test_a_policy_is_of_its_parts() -> None:
     policy = explicit_policy(file('[policy]\nhashes="off"'))
-    assert replace(policy, settings=()).for_package(Ecosystem.NPM, "x", "1", today=TODAY).hashes is HashesMode.BLOCK
+    assert replace(policy, settings=()).for_package(Ecosystem.NPM, "x", "1", now=NOW).hashes is RuleMode.BLOCK

@@ -98,7 +98,7 @@ def test_a_pattern_is_of_one_ecosystem() -> None:
         ("pypi:a==1.0", "1.0+local", False),
         ("pypi:a==old-style", "old-style", True),
         ("pypi:a", "9", True),
-        ("npm:a@1.0", "1.0.0", False),
+        ("npm:a@1.0.0-1", "1.0.0", False),
         ("npm:a@1.0.0", "1.0.0", True),
     ],
 )

@@ -14,18 +14,8 @@ from guard.limits import POLICY_MAX_BYTES
 from guard.model import Digest, Ecosystem, Location, RuleId, SourceKind
 from guard.policy.identity import IdentityPin
 from guard.policy.patterns import PackagePattern, PackageRelease
-from guard.policy.schema import (
-    AnchorFile,
-    Anchors,
-    HashesMode,
-    InstallScriptsMode,
-    PolicyFile,
-    ProvenanceMode,
-    RegistrySignatureMode,
-    RuleSettings,
-    parse_policy,
-    parse_pyproject,
-)
+from guard.policy.schema import AnchorFile, Anchors, PolicyFile, parse_policy, parse_pyproject
+from guard.policy.settings import InstallScriptsMode, ProvenanceMode, RegistrySignatureMode, RuleMode, RuleSettings
 
 FULL = b"""\
 version = 1
@@ -94,7 +84,7 @@ def problem(text: str) -> str:
 
 def test_every_key_is_read() -> None:
     file = parse_policy(FULL, path="guard.toml")
-    assert file.settings.hashes is HashesMode.WARN
+    assert file.settings.hashes is RuleMode.WARN
     assert file.settings.provenance is ProvenanceMode.REQUIRED
     assert file.settings.sources == frozenset({SourceKind.REGISTRY, SourceKind.PATH})
     assert file.anchors.index_url == "https://index.example/simple/"
@@ -108,7 +98,7 @@ def test_every_key_is_read() -> None:
     first, second = file.packages
     assert first.name == PackagePattern(Ecosystem.PYPI, "acme-*")
     assert first.settings.provenance is ProvenanceMode.OPTIONAL
-    assert second.settings.hashes is HashesMode.OFF
+    assert second.settings.hashes is RuleMode.OFF
     assert second.settings.registry_signature is RegistrySignatureMode.OFF
     assert second.settings.install_scripts is InstallScriptsMode.SKIP
     assert second.identities == (
@@ -171,7 +161,11 @@ ERRORS = [
         'version = 1\n[policy]\n  hash = "off"',
         "unknown key 'policy.hash' at guard.toml:3:3 (did you mean",
     ),
-    ("unknown-dotted", "version = 1\npolicy.min-age = 3", "unknown key 'policy.min-age' at guard.toml:2:1 (known here"),
+    (
+        "unknown-dotted",
+        "version = 1\npolicy.min-ages = 3",
+        "unknown key 'policy.min-ages' at guard.toml:2:1 (did you mean",
+    ),
     ("unknown-below", "version = 1\n[sigstore.deep]\nx = 1", "unknown key 'sigstore.deep' at guard.toml:2:1"),
     ("unknown-inline", "version = 1\npolicy = {hashes = 'off', x = 1}", "unknown key 'policy.x' at guard.toml:2:27"),
     ("unknown-in-second", 'version=1\n[[package]]\nname="npm:a"\nhashes="off"\n[[package]]\nfoo=1', "guard.toml:6:1"),
@@ -313,7 +307,7 @@ def test_pyproject_reads_only_its_own_table() -> None:
     text = others + b'[tool.guard]\nversion = 1\n[tool.guard.policy]\nhashes = "off"\n'
     file = parse_pyproject(text, path="pyproject.toml")
     assert file is not None
-    assert file.settings.hashes is HashesMode.OFF
+    assert file.settings.hashes is RuleMode.OFF
     assert file.locations["policy.hashes"] == Location("pyproject.toml", 8, 1)
 
 

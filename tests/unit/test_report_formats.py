@@ -27,6 +27,7 @@ from guard.model import (
     EvidenceState,
     Facts,
     Finding,
+    HeldBack,
     Judged,
     Level,
     Location,
@@ -37,7 +38,7 @@ from guard.model import (
 )
 from guard.policy.policy import PolicyClass, PolicySource
 from guard.report.json_report import render_json
-from guard.report.model import HeldBack, RunReport, Tool, TrustRootUsed
+from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.report.text import printable, render_text
 
 DIGEST = Digest("sha256", "a" * 64)

@@ -28,14 +28,8 @@ from guard.policy.patterns import PackageRelease
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import provenance_state, rule_of_invalid
 from guard.policy.rules import RULES
-from guard.policy.schema import (
-    RULES_WITHOUT_EXCEPTION,
-    ExceptionEntry,
-    HashesMode,
-    InstallScriptsMode,
-    ProvenanceMode,
-    RegistrySignatureMode,
-)
+from guard.policy.schema import RULES_WITHOUT_EXCEPTION, ExceptionEntry
+from guard.policy.settings import InstallScriptsMode, ProvenanceMode, RegistrySignatureMode, RuleMode
 
 A, B, C = (Digest("sha256", letter * 64) for letter in "abc")
 A512, MD5, OTHER_MD5 = Digest("sha512", "a" * 128), Digest("md5", "a" * 32), Digest("md5", "b" * 32)
@@ -60,7 +54,9 @@ NPM_ARTIFACT = Artifact(
 )
 PUBLISH, SLSA = EvidenceKind.PEP740_PUBLISH, EvidenceKind.SLSA_PROVENANCE
 NPM_PUBLISH, SIGNATURE = EvidenceKind.NPM_PUBLISH, EvidenceKind.NPM_SIGNATURE
-OURS = Claims(san="s", issuer=ISSUER, source_repository_uri=REPOSITORY)
+OURS = Claims(
+    san="s", issuer=ISSUER, source_repository_uri=REPOSITORY, runner_environment="github-hosted", build_trigger="push"
+)
 THEIRS = Claims(san="s", issuer=ISSUER, source_repository_uri="https://git.example/evil/six")
 PINNED = PackagePolicy(identities=(IdentityPin(issuer=ISSUER, repository=REPOSITORY),))
 DEFAULT = PackagePolicy()
@@ -124,7 +120,7 @@ def levels(rule: RuleId, given: Facts, policy: PackagePolicy = DEFAULT) -> list[
 
 
 BLOCK, UNDECIDED, WARN, NOTE = [Level.BLOCK], [Level.UNDECIDED], [Level.WARN], [Level.NOTE]
-MODES = {mode: PackagePolicy(hashes=mode) for mode in HashesMode}
+MODES = {mode: PackagePolicy(hashes=mode) for mode in RuleMode}
 
 
 def test_every_rule_about_artifacts_is_registered_once() -> None:
@@ -138,10 +134,8 @@ def test_an_ordinary_artifact_is_silent() -> None:
     assert [finding for rule in RULES for finding in rule.check(given, PINNED)] == []
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"), [(HashesMode.BLOCK, BLOCK), (HashesMode.WARN, WARN), (HashesMode.OFF, [])]
-)
-def test_hash_rules_follow_the_setting(mode: HashesMode, expected: list[Level]) -> None:
+@pytest.mark.parametrize(("mode", "expected"), [(RuleMode.BLOCK, BLOCK), (RuleMode.WARN, WARN), (RuleMode.OFF, [])])
+def test_hash_rules_follow_the_setting(mode: RuleMode, expected: list[Level]) -> None:
     assert levels(RuleId.HASH_MISSING, replace(facts(ABSENT), hashes_enforced=True), MODES[mode]) == expected
     assert levels(RuleId.HASH_WEAK, hashes((MD5,)), MODES[mode]) == expected
 
@@ -201,7 +195,7 @@ def test_hash_weak_of_an_npm_lock(
 ) -> None:
     given = replace(npm_facts(pinned=pinned), listed=listed, observed=observed)
     assert levels(RuleId.HASH_WEAK, given) == expected
-    assert levels(RuleId.HASH_WEAK, given, MODES[HashesMode.OFF]) == []
+    assert levels(RuleId.HASH_WEAK, given, MODES[RuleMode.OFF]) == []
     in_pypi = replace(given, artifact=replace(given.artifact, ecosystem=Ecosystem.PYPI))
     assert levels(RuleId.HASH_WEAK, in_pypi) == (BLOCK if expected else [])
 
@@ -403,7 +397,7 @@ RULE_OF_CODE = {
 
 
 @pytest.mark.parametrize("code", [*EvidenceCode, None])
-@pytest.mark.parametrize("policy", [DEFAULT, OPTIONAL, MODES[HashesMode.OFF]], ids=["default", "optional", "off"])
+@pytest.mark.parametrize("policy", [DEFAULT, OPTIONAL, MODES[RuleMode.OFF]], ids=["default", "optional", "off"])
 def test_invalid_evidence_blocks_under_exactly_one_rule(code: EvidenceCode | None, policy: PackagePolicy) -> None:
     expected = RuleId.PROVENANCE_INVALID if code is None else RULE_OF_CODE.get(code, RuleId.PROVENANCE_INVALID)
     assert rule_of_invalid(code) is expected

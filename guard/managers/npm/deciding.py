@@ -19,6 +19,7 @@ _ENDS_WITH_INSTALL = frozenset({"init", "version"})
 def run_deciding(session: Session) -> Outcome:
     """Run the user's command, deciding each release when it is asked for."""
     project = load_project(session.configuration.local_prefix)
+    session.add_named(project)
     backup = Backup(project)
     site = session.make_site()
     keeping = Keeping.LINKED if session.command.command in _ENDS_WITH_INSTALL else Keeping.NOT

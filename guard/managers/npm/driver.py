@@ -117,7 +117,7 @@ def _carry_out(
         keys=load_keys(app, policy),
         make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
         policy=policy,
-        today=app.today,
+        now=app.started,
     )
     stack.callback(engine.close)
     engine.start(import_ahead)

@@ -57,6 +57,7 @@ def _carry_out(session: Session, steps: Sequence[tuple[Session, Project]]) -> Ou
     """Decide what each step comes to, then run the user's command."""
     outcome = Outcome()
     for step, project in steps:
+        step.add_named(project)
         resolved = resolve(step, project)
         if not isinstance(resolved, Resolved):
             return resolved

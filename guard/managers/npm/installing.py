@@ -62,6 +62,7 @@ def run_installation(session: Session, kind: Kind) -> Outcome:
         kind: CI takes the lock as it is; everything else resolves unless the lock already says it all.
     """
     project = load_project(session.configuration.local_prefix, named=session.named_paths.values())
+    session.add_named(project)
     resolved = _find_tree(session, project, kind)
     if isinstance(resolved, Outcome):
         return resolved

@@ -95,6 +95,14 @@ class Project:
             with contextlib.suppress(MalformedInput):
                 yield from (spec for _, _, spec in _specs(parse_manifest(data, what=path)))
 
+    def named_specs(self) -> Iterator[tuple[str, str]]:
+        """Yield name and spec of what every package.json asks for, overrides included."""
+        for path, data in self.manifests.items():
+            with contextlib.suppress(MalformedInput):
+                manifest = parse_manifest(data, what=path)
+                yield from ((name, spec) for _, name, spec in _specs(manifest))
+                yield from _override_specs(manifest.get("overrides"))
+
 
 def load_project(root: Path, *, named: Iterable[Path] = ()) -> Project:
     """Read the files of a project. Folders are walked only when something may lead to them.
@@ -292,6 +300,17 @@ def _specs(manifest: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
             for name, spec in dependencies.items():
                 if isinstance(spec, str):
                     yield member, name, spec
+
+
+def _override_specs(overrides: object) -> Iterator[tuple[str, str]]:
+    """Yield name and spec of ``overrides``: a key may have a version behind its name, and ``.`` is the key above."""
+    for key, value in _object(overrides).items():
+        name = key[: key.find("@", 1)] if "@" in key[1:] else key
+        inner = _object(value)
+        spec = inner.get(".", value)
+        if isinstance(spec, str):
+            yield name, spec
+        yield from _override_specs({below: each for below, each in inner.items() if below != "."})
 
 
 def _walk_manifests(root: Path) -> Iterator[tuple[Path, bytes]]:

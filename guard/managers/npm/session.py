@@ -15,14 +15,15 @@ from guard.gateway.server import Gateway
 from guard.managers.npm.command import NpmCommand
 from guard.managers.npm.config import NpmConfiguration
 from guard.managers.npm.environment import REPLACED, Places, npm_environment
+from guard.managers.npm.named import find_named
 from guard.managers.npm.plan import Platform
-from guard.managers.npm.project import local_path
+from guard.managers.npm.project import Project, local_path
 from guard.managers.npm.target import NpmTarget
 from guard.managers.process import OutputFilter, run_quietly, run_relayed
 from guard.managers.progress import Progress
 from guard.model import Ecosystem, Finding, Judged, Level, RuleId, SourceKind
 from guard.policy.provenance import REGISTRY_SOURCES
-from guard.policy.schema import InstallScriptsMode
+from guard.policy.settings import InstallScriptsMode
 from guard.registry.credentials import redact_url
 from guard.registry.npm import NpmClient
 from guard.store.files import StoredFile
@@ -91,6 +92,10 @@ class Session:
         paths = {argument: _named_path(argument, self.cwd) for argument in self.command.arguments}
         return {argument: path for argument, path in paths.items() if path is not None}
 
+    def add_named(self, project: Project) -> None:
+        """Tell the engine which releases the project and the command line name, and which are installed."""
+        self.engine.add_named(find_named(project, self.command.arguments))
+
     def stored_files(self, judged: Iterable[Judged]) -> Iterator[StoredFile]:
         """Yield the bytes of what was decided and comes from a registry."""
         for item in judged:
@@ -141,7 +146,7 @@ class Session:
         artifact = judged.artifact
         if artifact.source not in REGISTRY_SOURCES | {SourceKind.BUNDLED}:
             return
-        asked = self.engine.policy.for_package(Ecosystem.NPM, artifact.name, artifact.version, today=self.engine.today)
+        asked = self.engine.policy.for_package(Ecosystem.NPM, artifact.name, artifact.version, now=self.engine.now)
         if asked.install_scripts is InstallScriptsMode.SKIP:
             mark = self.places.skipped / f"{artifact.name}@{artifact.version}"
             mark.parent.mkdir(parents=True, exist_ok=True)

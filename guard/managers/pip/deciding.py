@@ -32,6 +32,7 @@ def run_deciding(session: Session, before: Outcome) -> Outcome:
         session: the run.
         before: what judging the user's input came to; nothing in it refuses.
     """
+    session.engine.add_named(session.find_named())
     pinned = pinned_projects(session.requirements) if session.hashes_enforced else {}
     # What is only constrained may not be needed at all, so nothing of it is fetched ahead.
     constrained = pinned_projects(session.pinned_constraints)

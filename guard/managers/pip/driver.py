@@ -95,7 +95,7 @@ def _run(
         store=app.file_store,
         make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
         policy=policy,
-        today=app.today,
+        now=app.started,
     )
     stack.callback(engine.close)
     session = Session(

@@ -56,6 +56,7 @@ def run_installation(session: Session, before: Outcome) -> Outcome:
 def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
     session.anticipate_names(entry.name for entry in session.requirements if entry.name)
     session.progress.step("resolving")
+    session.engine.add_named(session.find_named())
     report = session.folder / "resolution.json"
     site = OpenSite(session.engine, wheel_metadata=True, wheel_tags=session.wheel_tags, anticipate=session.anticipate)
     with Gateway(site) as gateway:

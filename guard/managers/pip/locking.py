@@ -30,6 +30,7 @@ def run_locking(session: Session, before: Outcome) -> Outcome:
         session: the run.
         before: what judging the user's input came to; nothing in it refuses.
     """
+    session.engine.add_named(session.find_named())
     output = session.command.last("--output") or _DEFAULT_OUTPUT
     site = OpenSite(session.engine, wheel_metadata=True, anticipate=session.anticipate)
     with Gateway(site) as gateway, _beside(output) as written:

@@ -25,6 +25,7 @@ from guard.managers.pip.upstream import Upstream
 from guard.managers.process import run_relayed
 from guard.managers.progress import Progress
 from guard.model import SourceKind
+from guard.policy.offer import NamedReleases
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 from guard.store.archives import parse_core_metadata
@@ -72,6 +73,17 @@ class Session:
     def pinned_constraints(self) -> tuple[RequirementEntry, ...]:
         """Every constraint with digests that holds for the target."""
         return tuple(entry for entry in self.files.pinned_constraints if self.applies(entry.marker))
+
+    def find_named(self) -> NamedReleases:
+        """Return the releases that the user's requirements and constraints name, and those that are installed."""
+        locked = (entry for lock in self.pylocks for entry in lock.entries)
+        files = (*self.files.requirements, *self.files.constraints, *self.files.build_constraints)
+        entries = [*self.arguments, *files, *locked]
+        exact = {(entry.name, entry.exact_version) for entry in entries if entry.name and entry.exact_version}
+        return NamedReleases(
+            versions=frozenset((*exact, *self.target.probe.load_installed())),
+            digests=frozenset(digest for entry in entries for digest in entry.digests),
+        )
 
     @property
     def hashes_enforced(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
 from guard.errors import ToolNotFound, UsageError, malformed_input_boundary
 from guard.managers.shim_mark import HEAD_BYTES, SHIM_MARK
 
@@ -19,7 +23,7 @@ _SUPPORTED = (22, 2)  # the first pip with `install --dry-run --report`
 _PYTHON_NAME = re.compile(r"(python|pypy)[0-9.]*(\.exe)?")
 
 # Runs in the target interpreter: the standard library and pip's own vendored packaging only. The first line comes at
-# once; the tags take longer and are read when they are needed.
+# once; the tags and what is installed take longer and are read when they are needed.
 _PROBE = """
 import json, os, platform, sys
 import pip
@@ -37,6 +41,9 @@ print(json.dumps({
         "python_version": ".".join(platform.python_version_tuple()[:2]), "sys_platform": sys.platform}}), flush=True)
 from pip._vendor.packaging.tags import sys_tags
 print(json.dumps([str(tag) for tag in sys_tags()]), flush=True)
+folders = [folder for folder in sys.path if os.path.isdir(folder)]
+names = [name for folder in folders for name in os.listdir(folder)]
+print(json.dumps([name for name in names if name.endswith(".dist-info")]), flush=True)
 """
 
 
@@ -58,7 +65,7 @@ class Probe:
             env=dict(environ),
             cwd="/",
         )
-        self._tags: tuple[str, ...] | None = None
+        self._lists: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def read_facts(self) -> bytes:
         """Return what the interpreter says of itself, in JSON; nothing when it cannot import pip."""
@@ -69,12 +76,24 @@ class Probe:
 
     def load_tags(self) -> tuple[str, ...]:
         """Return the wheel tags that the interpreter accepts, best first (PEP 425)."""
-        if self._tags is None:
-            line = self._read_line()
+        return self._load_lists()[0]
+
+    def load_installed(self) -> tuple[tuple[str, str], ...]:
+        """Return name and version of what is installed there, both normalised (the names of ``.dist-info`` folders)."""
+        found = []
+        for folder in self._load_lists()[1]:
+            name, _, version = folder.removesuffix(".dist-info").partition("-")
+            with contextlib.suppress(InvalidVersion):
+                found.append((canonicalize_name(name), str(Version(version))))
+        return tuple(found)
+
+    def _load_lists(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if self._lists is None:
+            tags, installed = self._read_line(), self._read_line()
             self._process.communicate()
             with malformed_input_boundary("the interpreter's answer"):
-                self._tags = tuple(str(tag) for tag in json.loads(line))
-        return self._tags
+                self._lists = tuple(map(str, json.loads(tags))), tuple(map(str, json.loads(installed)))
+        return self._lists
 
     def _read_line(self) -> bytes:
         # Both lines are read through the same buffer: what it read ahead of the first belongs to the second.

@@ -20,8 +20,14 @@ from guard.policy.rules import (
     registry_signature_missing,
     registry_signature_unavailable,
     registry_unavailable,
+    release_too_new,
+    runner_not_accepted,
+    sdist_not_allowed,
+    slsa_level,
     source_not_allowed,
     statement_mismatch,
+    trigger_denied,
+    yanked,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -41,6 +47,12 @@ RULES: tuple[Rule, ...] = (
     registry_signature_missing,
     registry_signature_invalid,
     registry_signature_unavailable,
+    slsa_level,
+    runner_not_accepted,
+    trigger_denied,
+    release_too_new,
+    yanked,
+    sdist_not_allowed,
     install_script,
     exception_expired,
 )

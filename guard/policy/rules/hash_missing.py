@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 from guard.model import Artifact, Ecosystem, Facts, Finding, RuleId, SourceKind
 from guard.policy.policy import PackagePolicy
-from guard.policy.schema import level_of_hashes
 
 ID = RuleId.HASH_MISSING
 
@@ -22,7 +21,7 @@ ID = RuleId.HASH_MISSING
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     """Yield a finding for an unpinned artifact of an input that pins hashes."""
     artifact = facts.artifact
-    level = level_of_hashes(policy.hashes)
+    level = policy.hashes.level
     if level is None or artifact.pinned or not facts.hashes_enforced or not _has_bytes(artifact):
         return
     yield Finding(

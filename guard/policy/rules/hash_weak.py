@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 from guard.model import Ecosystem, Facts, Finding, Level, RuleId
 from guard.policy.policy import PackagePolicy
-from guard.policy.schema import level_of_hashes
 
 ID = RuleId.HASH_WEAK
 
@@ -27,7 +26,7 @@ _NEXT_STEPS = {
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     """Yield a finding for an artifact that is pinned by weak digests only."""
     artifact = facts.artifact
-    level = level_of_hashes(policy.hashes)
+    level = policy.hashes.level
     if level is None or not artifact.pinned or any(digest.is_strong for digest in artifact.pinned):
         return
     if _is_bound_by_registry(facts):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from guard.model import Facts, Finding, Level, RuleId
 from guard.policy.policy import PackagePolicy
-from guard.policy.schema import InstallScriptsMode
+from guard.policy.settings import InstallScriptsMode
 
 ID = RuleId.INSTALL_SCRIPT
 

@@ -1,6 +1,7 @@
 """Provenance is required and there is none.
 
-It is required by ``provenance = "required"`` and by a pinned publisher, which nothing but provenance can show.
+It is required by ``provenance = "required"``, and by a pinned publisher, a build level, runners and triggers that the
+user wrote, which nothing but provenance can show.
 Otherwise absent provenance is counted in the summary, not reported: most releases have none yet. What is inside another
 package's tarball has the provenance of that package.
 
@@ -28,11 +29,10 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     others = {evidence.state for evidence in attested_evidence(facts)} - {EvidenceState.ABSENT, EvidenceState.VERIFIED}
     if others or facts.registry_problem or facts.bytes_problem:
         return  # stripped, unavailable and invalid evidence have rules of their own, and so has what has no bytes
-    why = "its publisher is pinned" if policy.identities else 'provenance = "required"'
     yield Finding(
         rule=ID,
         level=Level.BLOCK,
-        message=f"{artifact.file or artifact.spec} has no provenance, and {why}",
+        message=f"{artifact.file or artifact.spec} has no provenance, and {policy.why_provenance}",
         next="choose a release that has provenance, or write a [[exception]] with a reason and an end",
         location=artifact.location,
     )

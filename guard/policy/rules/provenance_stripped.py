@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 from guard.model import EvidenceState, Facts, Finding, Level, RuleId
 from guard.policy.policy import PackagePolicy
-from guard.policy.schema import ProvenanceMode
+from guard.policy.settings import ProvenanceMode
 
 ID = RuleId.PROVENANCE_STRIPPED
 
 
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     """Yield a block for stripped evidence, a warning where provenance is optional and no publisher is pinned."""
-    optional = policy.provenance is ProvenanceMode.OPTIONAL and not policy.identities
+    optional = policy.provenance is ProvenanceMode.OPTIONAL and not policy.needs_provenance
     for evidence in facts.evidence:
         if evidence.state is EvidenceState.STRIPPED:
             subject = facts.artifact.file or facts.artifact.spec

@@ -27,7 +27,7 @@ from guard.model import (
 )
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import REGISTRY_SOURCES, attested_evidence, is_outweighed
-from guard.policy.schema import ProvenanceMode
+from guard.policy.settings import ProvenanceMode
 
 ID = RuleId.PROVENANCE_UNAVAILABLE
 
@@ -79,7 +79,7 @@ def _judge(evidence: Evidence, facts: Facts, policy: PackagePolicy) -> Finding:
 
 
 def _level(policy: PackagePolicy) -> Level:
-    optional = policy.provenance is ProvenanceMode.OPTIONAL and not policy.identities
+    optional = policy.provenance is ProvenanceMode.OPTIONAL and not policy.needs_provenance
     return Level.WARN if optional else Level.UNDECIDED
 
 

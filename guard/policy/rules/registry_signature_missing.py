@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from guard.model import Ecosystem, EvidenceState, Facts, Finding, Level, RuleId
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import REGISTRY_SOURCES, signature_evidence
-from guard.policy.schema import RegistrySignatureMode
+from guard.policy.settings import RegistrySignatureMode
 
 ID = RuleId.REGISTRY_SIGNATURE_MISSING
 

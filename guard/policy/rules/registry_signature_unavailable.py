@@ -15,7 +15,7 @@ from typing_extensions import assert_never
 from guard.model import Evidence, EvidenceState, Facts, Finding, Level, RuleId, UnavailableCause
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import signature_evidence
-from guard.policy.schema import RegistrySignatureMode
+from guard.policy.settings import RegistrySignatureMode
 
 ID = RuleId.REGISTRY_SIGNATURE_UNAVAILABLE
 
