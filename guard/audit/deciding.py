@@ -11,7 +11,7 @@ from pathlib import Path
 
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry, entries_of
-from guard.audit.platforms import AuditPlatform, Platforms, platforms_of
+from guard.audit.platforms import AuditPlatform, Platforms, platforms_named, platforms_of
 from guard.audit.reading import LoadedLock
 from guard.engine.locked import LockedRequest
 from guard.engine.npm import NpmEngine
@@ -46,24 +46,26 @@ def running_platform() -> AuditPlatform:
 
 
 def select_entries(
-    locks: Iterable[LoadedLock], *, project: Path, running: AuditPlatform, all_platforms: bool
+    locks: Iterable[LoadedLock], *, project: Path, named: frozenset[str] | None, all_platforms: bool
 ) -> Selection:
     """Choose what is decided: each entry once, of pinned locks, that the audit's platforms can use.
 
     Args:
         locks: every lock that could be read.
         project: root of the user's project.
-        running: the platform that guard runs on.
+        named: platforms that the policy names; ``None`` for the running one and those that each lock names.
         all_platforms: whether entries and files for all platforms are decided.
     """
     entries: list[tuple[AuditEntry, Platforms]] = []
     left_out: list[NotDecided] = []
     findings: list[Finding] = []
     seen: set[object] = set()
+    running = running_platform()
+    fixed = platforms_named(named or ())
     shared: dict[tuple[AuditPlatform, ...], Platforms] = {}
     for lock in locks:
         findings += [finding for finding in lock.findings if finding not in findings]
-        names = () if all_platforms else _platforms_of(lock, running)
+        names = () if all_platforms else fixed or _platforms_of(lock, running)
         platforms = shared.setdefault(names, Platforms(names))
         if not lock.is_pinned:
             findings.append(_unpinned(lock))

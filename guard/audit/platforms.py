@@ -36,7 +36,14 @@ _NAMED = {
     "darwin": re.compile(r"""(["'])darwin\1""", re.IGNORECASE),
     "linux": re.compile(r"""(["'])linux2?\1""", re.IGNORECASE),
 }
-# The machines that a system usually runs on, where a marker names only the system.
+_ALL_MACHINES = {
+    "win32": ("x86_64", "x86", "aarch64"),
+    "darwin": ("x86_64", "aarch64"),
+    "linux": ("x86_64", "aarch64", "x86", "arm", "ppc64le", "s390x", "riscv64", "loongarch64"),
+}
+# What guard.toml calls them.
+_SYSTEMS = {"linux": "linux", "macos": "darwin", "windows": "win32"}
+# Where a marker names only the system.
 _USUAL_MACHINES = {"win32": ("x86_64",), "darwin": ("x86_64", "aarch64"), "linux": ("x86_64",)}
 # Wheel tags (packaging.python.org, "Platform compatibility tags"); macOS' fat ones stand for several machines.
 _WHEEL_PLATFORM = re.compile(
@@ -180,6 +187,16 @@ def platforms_of(lock: Lockfile, running: AuditPlatform) -> tuple[AuditPlatform,
         for machine in _USUAL_MACHINES[system]
     ]
     return (running, *named)
+
+
+def platforms_named(names: Iterable[str]) -> tuple[AuditPlatform, ...]:
+    """Return the platforms that ``[audit] platforms`` names, such as ``linux`` or ``macos-arm64``."""
+    platforms = []
+    for name in sorted(names):
+        system, _, machine = name.partition("-")
+        machines = (_machine(machine),) if machine else _ALL_MACHINES[_SYSTEMS[system]]
+        platforms += [AuditPlatform(_SYSTEMS[system], each, None) for each in machines]
+    return tuple(platforms)
 
 
 def _evaluates(marker: str, environment: Mapping[str, str]) -> bool:

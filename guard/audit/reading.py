@@ -89,7 +89,7 @@ class LockReader:
         """Read one lock and what it includes."""
         walk = _Walk(self, found.format)
         try:
-            walk.read_file(found.path, is_constraint=False, inside=())
+            walk.read_file(found.path)
         except _UnreadableFile as error:
             return UnreadableLock(shown=self.shown(found.path), finding=error.finding)
         return LoadedLock(
@@ -105,8 +105,13 @@ class LockReader:
         """Return a path as reports print it: from the working directory where it is below that."""
         return str(path.relative_to(self._cwd)) if path.is_relative_to(self._cwd) else str(path)
 
-    def parse(self, path: Path, form: Format) -> tuple[bytes, Lockfile]:
+    def parse(self, path: Path, form: Format, *, place: Location | None) -> tuple[bytes, Lockfile]:
         """Return a file's bytes and what they say.
+
+        Args:
+            path: of the file.
+            form: its format.
+            place: the line that includes it, if any does.
 
         Raises:
             _UnreadableFile: it cannot be read, or is not of its format.
@@ -115,7 +120,7 @@ class LockReader:
             data = self._load(path)
             return data, form.parse(data)
         except ConfigInvalid as error:
-            raise _UnreadableFile(_unreadable(error.message, Location(self.shown(path)))) from error
+            raise _UnreadableFile(_unreadable(error.message, place or Location(self.shown(path)))) from error
         except MalformedLockfile as error:
             message = f"this is no {form.id} file that can be read: {error.message}"
             raise _UnreadableFile(_unreadable(message, Location(self.shown(path), error.line))) from error
@@ -152,15 +157,17 @@ class _Walk:
         self.findings: list[Finding] = []
         self.index = IndexSettings()
 
-    def read_file(self, path: Path, *, is_constraint: bool, inside: tuple[Path, ...]) -> None:
+    def read_file(
+        self, path: Path, *, is_constraint: bool = False, depth: int = 0, place: Location | None = None
+    ) -> None:
         if (path, is_constraint) in self._read:
             return
         self._read.add((path, is_constraint))
         self._count += 1
         shown = self._reader.shown(path)
-        if self._count > limits.LOCK_INCLUDES_MAX_COUNT or len(inside) > limits.REQUIREMENT_INCLUDES_MAX_DEPTH:
+        if self._count > limits.LOCK_INCLUDES_MAX_COUNT or depth > limits.REQUIREMENT_INCLUDES_MAX_DEPTH:
             raise _UnreadableFile(_unreadable("too many files include one another", Location(shown)))
-        data, lock = self._reader.parse(path, self._format)
+        data, lock = self._reader.parse(path, self._format, place=place)
         if is_constraint:  # a name in it is no entry, a place to take it from is one
             placed = tuple(each for each in lock.artifacts if each.source is not Source.REGISTRY)
             lock = replace(lock, artifacts=placed)
@@ -169,10 +176,10 @@ class _Walk:
         if self._format.id == "requirements":
             self.index = self._reader.index_after(self.index, data, path)
         for include in lock.includes:
-            place = Location(shown, include.line)
-            included = self._included(include.path, path, place)
+            line = Location(shown, include.line)
+            included = self._included(include.path, path, line)
             if included is not None:
-                self.read_file(included, is_constraint=include.is_constraint, inside=(*inside, path))
+                self.read_file(included, is_constraint=include.is_constraint, depth=depth + 1, place=line)
 
     def _included(self, value: str, including: Path, place: Location) -> Path | None:
         """Return the file that an include names, or say why it is not read."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard.app import App
-from guard.audit.deciding import decide_entries, running_platform, select_entries
+from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk
@@ -63,7 +63,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
     with ExitStack() as stack:
         progress = show_progress(app, stack)
         selection = select_entries(
-            locks, project=app.project, running=running_platform(), all_platforms=request.all_platforms
+            locks, project=app.project, named=policy.platforms, all_platforms=request.all_platforms
         )
         engines = Engines(app=app, policy=policy, trust_root=trust_root, stack=stack)
         outcome = decide_entries(

@@ -9,24 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
-import tomli
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source, UnreadableEntry, parse_digests
-from guard_lockfiles.toml_positions import KeyPath, locate_keys
+from guard_lockfiles.toml_document import TomlDocument, parse_toml
+from guard_lockfiles.toml_positions import KeyPath
 
-# Far beyond real files: the files of a thousand projects take some megabytes.
-_DOCUMENT_MAX_BYTES = 50 * 1024 * 1024
+# Far beyond real files.
 _PACKAGES_MAX_COUNT = 200_000
 _MESSAGE_MAX_CHARACTERS = 300
 
-_SYNTAX_ERROR = re.compile(r"(?P<message>.*) \(at line (?P<line>\d+), column \d+\)", re.DOTALL)
 _CONTEXT_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-
-_Places = Mapping[KeyPath, tuple[int, int]]
 
 
 def parse_pylock(data: bytes) -> Lockfile:
@@ -39,20 +34,19 @@ def parse_pylock(data: bytes) -> Lockfile:
         MalformedLockfile: it is no such file, or one of a version that is not known.
     """
     document, lock = parse_pylock_document(data)
-    places = locate_keys(data.decode("utf-8"))
-    found = [
-        each for number, package in enumerate(lock.packages) for each in _entries(package, ("packages", number), places)
-    ]
+    found: list[LockedArtifact | UnreadableEntry] = []
+    for number, package in enumerate(lock.packages):
+        found += _entries(package, ("packages", number), document)
     return Lockfile(
         format="pylock",
-        version=str(document["lock-version"]),
+        version=str(document.values["lock-version"]),
         artifacts=tuple(each for each in found if isinstance(each, LockedArtifact)),
         unreadable=tuple(each for each in found if isinstance(each, UnreadableEntry)),
         environments=tuple(map(str, lock.environments or ())),
     )
 
 
-def parse_pylock_document(data: bytes) -> tuple[Mapping[str, Any], Pylock]:
+def parse_pylock_document(data: bytes) -> tuple[TomlDocument, Pylock]:
     """Parse a pylock.toml as installers do.
 
     Args:
@@ -64,63 +58,28 @@ def parse_pylock_document(data: bytes) -> tuple[Mapping[str, Any], Pylock]:
     Raises:
         MalformedLockfile: it is no such file, or one of a version that is not known.
     """
-    if len(data) > _DOCUMENT_MAX_BYTES:
-        raise MalformedLockfile(f"larger than {_DOCUMENT_MAX_BYTES // 1024 // 1024} MB")
-    text = _decode(data)
-    document = _parse_toml(text)
-    packages = document.get("packages")
+    document = parse_toml(data)
+    packages = document.values.get("packages")
     if isinstance(packages, list) and len(packages) > _PACKAGES_MAX_COUNT:
         raise MalformedLockfile(f"more than {_PACKAGES_MAX_COUNT} packages")
     try:
-        return document, Pylock.from_dict(document)
+        return document, Pylock.from_dict(document.values)
     except PylockValidationError as error:
         context = f"{error.context}: " if error.context else ""
-        message = _printable(f"{context}{error.message}")
-        raise MalformedLockfile(message, line=_line_of(error.context or "", text)) from error
+        path = (int(index) if index else name for name, index in _CONTEXT_PART.findall(error.context or ""))
+        raise document.malformed(_printable(f"{context}{error.message}"), *path) from error
     except (ValueError, TypeError, RecursionError) as error:  # what it passes on from what it calls is undocumented
         raise MalformedLockfile("not what installers read") from error
 
 
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedLockfile("not UTF-8", line=data.count(b"\n", 0, error.start) + 1) from error
-
-
-def _parse_toml(text: str) -> dict[str, Any]:
-    try:
-        return tomli.loads(text)
-    except RecursionError as error:
-        raise MalformedLockfile("nested too deeply") from error
-    except ValueError as error:
-        found = _SYNTAX_ERROR.fullmatch(str(error))
-        message = found["message"] if found else str(error)
-        raise MalformedLockfile(
-            f"no TOML: {_printable(message)}", line=int(found["line"]) if found else None
-        ) from error
-
-
-def _line_of(context: str, text: str) -> int | None:
-    """Return where a context such as ``packages[3].wheels[0].hashes`` stands, or the nearest one around it."""
-    try:
-        places = locate_keys(text)
-    except RecursionError:
-        return None
-    path: KeyPath = tuple(int(index) if index else name for name, index in _CONTEXT_PART.findall(context))
-    while path and path not in places:
-        path = path[:-1]
-    return places[path][0] if path else None
-
-
-def _entries(package: Package, at: KeyPath, places: _Places) -> Iterator[LockedArtifact | UnreadableEntry]:
+def _entries(package: Package, at: KeyPath, document: TomlDocument) -> Iterator[LockedArtifact | UnreadableEntry]:
     files: list[tuple[PackageWheel | PackageSdist | None, KeyPath]] = [
         (wheel, (*at, "wheels", number)) for number, wheel in enumerate(package.wheels or ())
     ]
     if package.sdist:
         files.append((package.sdist, (*at, "sdist")))
     for file, place in files or [(None, at)]:  # one without files comes from somewhere else
-        line, column = places.get(place, (1, 1))
+        line, column = document.place(*place)
         entry = _of_package(package, line, column)
         try:
             yield _direct(entry, package) if file is None else _file(entry, file)

@@ -82,7 +82,7 @@ def test_the_environments_that_it_is_for() -> None:
         (SIX + '[[packages]]\nname = "idna"\n', 13, "packages[1]"),
         (SIX.replace("hashes = { SHA256", "hash = { SHA256"), 10, "packages[0].wheels[0].hashes"),
         (SIX.replace("six-1.17.0-py3", "six-1.16.0-py3"), 10, "packages[0].wheels[0]"),
-        ("", None, "packages"),
+        ("", 1, "packages"),
         ("packages = " + "[" * 5000, None, "nested"),
     ],
 )

@@ -133,7 +133,8 @@ def locked_files(data: bytes, *, what: str) -> tuple[LockedFile, ...]:
 
 def _parse(data: bytes, *, what: str) -> tuple[Mapping[str, Any], Pylock]:
     try:
-        return parse_pylock_document(data)
+        document, lock = parse_pylock_document(data)
+        return document.values, lock
     except MalformedLockfile as error:
         raise MalformedInput(f"{Location(what, error.line)}: {error.message}") from error
 
