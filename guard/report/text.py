@@ -66,7 +66,7 @@ def render_text(report: RunReport, console: Console, *, verbose: bool = False) -
             at = f"{left.location}: " if left.location else ""
             _print(console, f"not decided: {at}{left.file or left.purl}: {left.reason}")
     outcome, style = _OUTCOMES[report.verdict]
-    _print(console, f"{outcome} — {_counts(report)}{_failure_of_tool(report)}", style=style)
+    _print(console, f"{outcome} — {counts(report)}{_failure_of_tool(report)}", style=style)
 
 
 def printable(text: str) -> str:
@@ -131,7 +131,8 @@ def _artifact_line(judged: Judged) -> str:
     return f"{label}: {artifact.file or artifact.spec}: provenance {state}{signer}, bound by {judged.bound_by}{built}"
 
 
-def _counts(report: RunReport) -> str:
+def counts(report: RunReport) -> str:
+    """Return in words how many files came to which verdict and state of evidence."""
     summary = report.summary()
     files = f"{summary.artifacts} file{'' if summary.artifacts == 1 else 's'}"
     stopped = [

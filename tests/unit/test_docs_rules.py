@@ -12,6 +12,7 @@ from guard.errors import ExitCode
 from guard.model import RuleId
 from guard.policy.rules import RULES
 from guard.policy.schema import KEYS, RULE_OF_KEY, RULES_WITHOUT_EXCEPTION, parse_policy
+from guard.report.rule_meanings import RULE_MEANINGS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -33,6 +34,13 @@ def toml_example(name: str) -> str:
 
 def test_every_rule_has_a_section_and_every_section_a_rule() -> None:
     assert list(sections("rules.md", "##")) == [rule.value for rule in RuleId]
+
+
+@pytest.mark.parametrize("rule", RuleId, ids=lambda rule: rule.value)
+def test_reports_say_the_first_sentence_of_a_rules_meaning(rule: RuleId) -> None:
+    _, _, meaning = sections("rules.md", "##")[rule.value].partition("**Meaning.** ")
+    assert f"{' '.join(meaning.split())} ".startswith(f"{RULE_MEANINGS[rule]} ")
+    assert RULE_MEANINGS[rule].endswith(".")
 
 
 @pytest.mark.parametrize("rule", RuleId, ids=lambda rule: rule.value)
