@@ -9,14 +9,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from guard_lockfiles.bun import parse_bun_lock
 from guard_lockfiles.lockfile import Lockfile
 from guard_lockfiles.package_lock_entries import parse_package_lock_entries
 from guard_lockfiles.pdm import parse_pdm_lock
 from guard_lockfiles.pipfile_lock import parse_pipfile_lock
+from guard_lockfiles.pnpm import parse_pnpm_lock
 from guard_lockfiles.poetry import parse_poetry_lock
 from guard_lockfiles.pylock import parse_pylock
 from guard_lockfiles.requirements_lock import parse_requirements_lock
 from guard_lockfiles.uv import parse_uv_lock
+from guard_lockfiles.yarn import parse_yarn_lock
 
 # A file of constraints limits what other files name, and names nothing itself.
 _NO_CONSTRAINTS = r"(?!.*constraints)"
@@ -49,6 +52,9 @@ FORMATS: tuple[Format, ...] = (
     Format("pdm", re.compile(r"pdm\.lock"), parse_pdm_lock),
     Format("pipfile", re.compile(r"Pipfile\.lock"), parse_pipfile_lock),
     Format("package-lock", re.compile(r"package-lock\.json|npm-shrinkwrap\.json"), parse_package_lock_entries),
+    Format("yarn", re.compile(r"yarn\.lock"), parse_yarn_lock),
+    Format("pnpm", re.compile(r"pnpm-lock(?:\..+)?\.yaml"), parse_pnpm_lock),  # of a branch, too
+    Format("bun", re.compile(r"bun\.lock"), parse_bun_lock),
 )
 
 

@@ -38,6 +38,17 @@ EXAMPLES: dict[str, bytes] = {
     "package-lock": json.dumps(
         {"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"version": "1.0.0", "integrity": None}}}
     ).encode(),
+    "yarn": b'# yarn lockfile v1\n\n\na@^1.0.0, "b@npm:a@^1.0.0":\n  version "1.0.0"\n'
+    b'  resolved "https://npm.example/a/-/a-1.0.0.tgz#0123456789abcdef0123456789abcdef01234567"\n'
+    b"  integrity sha512-" + b"A" * 86 + b'==\n  dependencies:\n    c "^2.0.0"\n',
+    "pnpm": b"lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      b:\n        specifier: npm:a@1\n"
+    b"        version: a@1.0.0(c@2.0.0)\npackages:\n  a@1.0.0:\n    resolution: {integrity: sha512-"
+    + b"A"
+    * 86
+    + b"==}\n    os: ['!win32']\n  c@2.0.0:\n    resolution: {tarball: https://files.example/c.tgz}\nsnapshots:\n"
+    b"  a@1.0.0(c@2.0.0):\n    dependencies:\n      c: 2.0.0\n  c@2.0.0: {}\n",
+    "bun": b'{\n  "lockfileVersion": 1,\n  "workspaces": {\n    "": { "name": "x", },\n  },\n  "packages": {\n'
+    b'    "b": ["a@1.0.0", "", { "os": "linux" }, "sha512-' + b"A" * 86 + b'=="],\n  },\n}\n',
 }
 
 
@@ -90,6 +101,13 @@ def check_shape(lock: Lockfile) -> None:
         ("package-lock.json", "", "package-lock"),
         ("npm-shrinkwrap.json", "", "package-lock"),
         (".package-lock.json", "node_modules", None),
+        ("yarn.lock", "", "yarn"),
+        ("my-yarn.lock", "", None),
+        ("pnpm-lock.yaml", "", "pnpm"),
+        ("pnpm-lock.some!branch.yaml", "", "pnpm"),
+        ("pnpm-workspace.yaml", "", None),
+        ("bun.lock", "", "bun"),
+        ("bun.lockb", "", None),
         ("package.json", "", None),
     ],
 )
@@ -131,7 +149,7 @@ def test_what_no_reader_takes_is_malformed(form: Format, data: bytes) -> None:
 @pytest.mark.parametrize("format_id", EXAMPLES)
 def test_a_file_that_claims_to_be_another_format_is_no_lock(format_id: str) -> None:
     for form in FORMATS:
-        if form.id in (format_id, "yarn"):
+        if form.id == format_id:
             continue
         lock = read(form, EXAMPLES[format_id])
         assert lock is None or not lock.artifacts or lock.unreadable or not lock.is_pinned, form.id
