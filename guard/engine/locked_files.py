@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from packaging.utils import canonicalize_version
-
 from guard.model import Artifact, Decision, Digest, EvidenceState, Judged
 from guard.policy.provenance import provenance_state
-from guard.registry.pypi import Project
-from guard.registry.simple import IndexFile
+from guard.registry.simple import IndexFile, version_in_filename
 
 # Of one file, what is verified outweighs what is absent; among files, the one without evidence is the worse one.
 _WORST_FIRST = (
@@ -23,19 +19,16 @@ _WORST_FIRST = (
 )
 
 
-def files_of(project: Project, artifact: Artifact) -> tuple[IndexFile, ...]:
-    """Return the files of a project that have a locked version, and the locked name where there is one.
+def version_of(artifact: Artifact) -> str:
+    """Return the version that a lock entry names, if need be by its file's name; the empty string where it names none.
 
     Args:
-        project: as its index lists it.
-        artifact: of the lock; without a version its file's name alone says which one it is.
+        artifact: of the lock.
     """
-    wanted = _version_key(artifact.version)
-    return tuple(
-        file
-        for file in project.files
-        if (artifact.file in (None, file.filename)) and (not wanted or _version_key(file.version or "") == wanted)
-    )
+    if artifact.version or artifact.file is None:
+        return artifact.version
+    version, _ = version_in_filename(artifact.file, artifact.name)
+    return version or ""
 
 
 def choose_files(
@@ -90,9 +83,3 @@ def merge_judged(judged: Sequence[Judged]) -> Judged:
 
 def _badness(judged: Judged) -> tuple[int, int]:
     return judged.decision.verdict, _WORST_FIRST.index(provenance_state(judged.facts))
-
-
-@functools.lru_cache(maxsize=4096)
-def _version_key(version: str) -> str:
-    """Return a text that equal versions have in common (PEP 440); what is no version equals itself."""
-    return canonicalize_version(version)

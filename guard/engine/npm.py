@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from guard import limits
-from guard.attest.availability import Outcome as EndpointOutcome
-from guard.attest.availability import evaluate_availability
-from guard.attest.npm import RegistryKeys, verify_attestations
-from guard.attest.npm_signature import RegistryKey, verify_registry_signatures
-from guard.constants import NPM_REGISTRY_URL
+from guard.attest.npm_signature import RegistryKey
 from guard.engine.addresses import compare_address
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
+from guard.engine.npm_evidence import NpmEvidence
 from guard.engine.npm_keys import NpmKeys
+from guard.engine.npm_source import NpmSource, RecallingNpm
 from guard.engine.outcome import NO_PINS, Pins
-from guard.errors import EvidenceCode, MalformedInput, NotFound, Unavailable
+from guard.engine.recollection import Recollection
+from guard.engine.verifications import Verifications
+from guard.errors import MalformedInput, NotFound, Unavailable
 from guard.model import (
     Artifact,
     Digest,
     Ecosystem,
     Evidence,
-    EvidenceKind,
-    EvidenceState,
     Facts,
     Judged,
     SourceKind,
@@ -40,6 +38,7 @@ from guard.registry.credentials import redact_url
 from guard.registry.npm import NpmClient
 from guard.registry.packument import Packument, PublishedVersion
 from guard.sigstore.verify import Verifier
+from guard.store.facts import Facts as VerifiedFacts
 from guard.store.files import FileStore, StoredFile
 from guard.store.tarballs import PackageManifest, TarballFacts, load_package_manifest
 
@@ -70,6 +69,8 @@ class NpmEngine(Engine):
         client: where packuments, tarballs and evidence come from.
         store: where verified bytes are kept, under their sha512.
         facts: what tarballs say of themselves.
+        verified: what verifications came to before; ``None`` remembers nothing.
+        recollection: what an audit knows without asking; an installation judges by what its registry says now.
         keys: the registry's keys where the policy names a file of them; else each registry's own are fetched.
         make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
         policy: what is asked of artifacts.
@@ -82,6 +83,8 @@ class NpmEngine(Engine):
         client: NpmClient,
         store: FileStore,
         facts: TarballFacts,
+        verified: VerifiedFacts | None = None,
+        recollection: Recollection | None = None,
         keys: tuple[RegistryKey, ...] | None = None,
         make_verifier: Callable[[], Verifier],
         policy: Policy,
@@ -91,7 +94,10 @@ class NpmEngine(Engine):
         self._client = client
         self._store = store
         self._facts = facts
-        self._keys = NpmKeys(client, keys)
+        self._source: NpmSource = client if recollection is None else RecallingNpm(client, recollection)
+        self._gatherer = NpmEvidence(
+            self._source, NpmKeys(client, keys, recollection), Verifications(verified, self.load_verifier)
+        )
         self._tarballs: Once[tuple[str, str], StoredFile] = Once()
         self._judged: Once[NpmRequest, Judged] = Once()
         self._evidence: Once[tuple[str, str, str, Digest], tuple[Evidence, ...]] = Once()
@@ -162,7 +168,7 @@ class NpmEngine(Engine):
             Unavailable: it did not answer.
             MalformedInput: it answered what cannot be used.
         """
-        return self._client.fetch_version(name, version)
+        return self._source.fetch_version(name, version)
 
     def _judge(self, request: NpmRequest) -> Judged:
         artifact = _artifact(request)
@@ -261,51 +267,9 @@ class NpmEngine(Engine):
 
     def _evidence_of(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
         key = (published.registry, published.name, published.version, sha512)
-        return self._evidence.get(key, lambda: self._gather_evidence(published, sha512))
-
-    def _gather_evidence(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
-        attested = self._gather_provenance(published, sha512)
-        return (*attested, *self._gather_signature(published, _proven_time(attested) or published.published_at))
-
-    def _gather_provenance(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
-        try:
-            flag, outcome, document = self._client.fetch_attestations(published)
-        except MalformedInput as error:
-            return (_invalid(EvidenceKind.SLSA_PROVENANCE, error.message),)
-        if outcome is EndpointOutcome.FOUND and document is not None:
-            evidence = verify_attestations(
-                document,
-                name=published.name,
-                version=published.version,
-                sha512=sha512,
-                # What a mirror passes on, the public registry published.
-                registries=(published.registry, NPM_REGISTRY_URL),
-                keys=self._keys.load(published.registry),
-                verifier=self.load_verifier(),
-            )
-            return (*evidence, *_withheld_provenance(published, evidence))
-        found = evaluate_availability(flag, outcome, provenance_url_set=False)
-        return (Evidence(kind=EvidenceKind.SLSA_PROVENANCE, state=found.state, cause=found.cause, reason=found.reason),)
-
-    def _gather_signature(self, published: PublishedVersion, published_at: datetime | None) -> tuple[Evidence, ...]:
         asked = self.policy.for_package(Ecosystem.NPM, published.name, published.version, now=self.now)
-        if asked.registry_signature is RegistrySignatureMode.OFF:
-            return ()
-        if not published.signatures:
-            return (Evidence(kind=EvidenceKind.NPM_SIGNATURE, state=EvidenceState.ABSENT),)
-        keys = self._keys.load(published.registry)
-        known = {key.keyid for key in keys.known}
-        if keys.reason and not any(signature.keyid in known for signature in published.signatures):
-            return (_unusable_keys(keys),)
-        evidence = verify_registry_signatures(
-            [(signature.keyid, signature.sig) for signature in published.signatures],
-            name=published.name,
-            version=published.version,
-            integrity=published.integrity or "",
-            keys=keys.known,
-            published_at=published_at,
-        )
-        return (evidence,)
+        with_signature = asked.registry_signature is not RegistrySignatureMode.OFF
+        return self._evidence.get(key, lambda: self._gatherer.gather(published, sha512, with_signature=with_signature))
 
 
 def _artifact(request: NpmRequest) -> Artifact:
@@ -330,27 +294,3 @@ def _file_name(tarball: str) -> str:
 
 def _shown(url: str) -> str:
     return redact_url(url).rstrip("/")
-
-
-def _unusable_keys(keys: RegistryKeys) -> Evidence:
-    kind = EvidenceKind.NPM_SIGNATURE
-    if keys.cause is None:
-        return _invalid(kind, keys.reason)
-    return Evidence(kind=kind, state=EvidenceState.UNAVAILABLE, cause=keys.cause, reason=keys.reason)
-
-
-def _proven_time(attested: tuple[Evidence, ...]) -> datetime | None:
-    """Return when a release was published as far as an attestation proves it; a registry may say any time."""
-    times = {each.kind: each.signed_at for each in attested if each.state is EvidenceState.VERIFIED}
-    return times.get(EvidenceKind.NPM_PUBLISH) or times.get(EvidenceKind.SLSA_PROVENANCE)
-
-
-def _withheld_provenance(published: PublishedVersion, attested: tuple[Evidence, ...]) -> Iterator[Evidence]:
-    """Yield what it means that a document holds no provenance where the listing promises some."""
-    if published.promises_provenance and all(each.kind is EvidenceKind.NPM_PUBLISH for each in attested):
-        reason = "the registry's metadata lists provenance, and its document of attestations holds none"
-        yield Evidence(kind=EvidenceKind.SLSA_PROVENANCE, state=EvidenceState.STRIPPED, reason=reason)
-
-
-def _invalid(kind: EvidenceKind, reason: str) -> Evidence:
-    return Evidence(kind=kind, state=EvidenceState.INVALID, code=EvidenceCode.MALFORMED, reason=reason)

@@ -12,13 +12,17 @@ from packaging.version import InvalidVersion, Version
 
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.availability import evaluate_availability
+from guard.attest.documents import digest_of_document
 from guard.attest.pypi import verify_provenance
 from guard.constants import PYPI_FILES_HOST, PYPI_HOST
 from guard.engine.addresses import compare_file_address, compare_registry
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
-from guard.engine.locked_files import choose_files, files_of, merge_judged
+from guard.engine.locked_files import choose_files, merge_judged, version_of
 from guard.engine.outcome import NO_PINS, Pins
+from guard.engine.pypi_source import PyPISource, RecallingPyPI
+from guard.engine.recollection import RecalledDocument, Recollection
+from guard.engine.verifications import Verifications
 from guard.errors import EvidenceCode, MalformedInput, NotFound, Unavailable
 from guard.model import (
     Artifact,
@@ -30,6 +34,7 @@ from guard.model import (
     Facts,
     Judged,
     SourceKind,
+    UnavailableCause,
 )
 from guard.once import Once
 from guard.policy.policy import Policy
@@ -38,6 +43,8 @@ from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
 from guard.sigstore.verify import Verifier
 from guard.store.archives import CoreMetadata, load_sdist_metadata, load_wheel_metadata, parse_core_metadata
+from guard.store.facts import FactKey
+from guard.store.facts import Facts as VerifiedFacts
 from guard.store.files import FileStore, StoredFile
 
 
@@ -47,6 +54,8 @@ class PyPIEngine(Engine):
     Args:
         index: where pages, files and evidence come from.
         store: where verified bytes are kept.
+        verified: what verifications came to before; ``None`` remembers nothing.
+        recollection: what an audit knows without asking; an installation judges by what its index says now.
         make_verifier: makes the Sigstore verifier; called once, and only when there is provenance to verify.
         policy: what is asked of artifacts.
         now: the moment to which ages are counted and on whose day exceptions are judged; aware.
@@ -57,12 +66,16 @@ class PyPIEngine(Engine):
         *,
         index: IndexClient,
         store: FileStore,
+        verified: VerifiedFacts | None = None,
+        recollection: Recollection | None = None,
         make_verifier: Callable[[], Verifier],
         policy: Policy,
         now: datetime,
     ) -> None:
         super().__init__(make_verifier=make_verifier, policy=policy, now=now)
         self._index = index
+        self._source: PyPISource = index if recollection is None else RecallingPyPI(index, recollection)
+        self._verifications = Verifications(verified, self.load_verifier)
         self._store = store
         self._files: Once[str, StoredFile] = Once()
         self._metadata: Once[str, bytes] = Once()
@@ -171,17 +184,17 @@ class PyPIEngine(Engine):
         """Return the files that the index lists for a locked release, or the facts that say why there are none."""
         artifact = request.artifact
         try:
-            project = self.fetch_project(artifact.name)
+            release = self._source.fetch_release(artifact.name, version_of(artifact))
         except NotFound as error:
             return replace(request.facts, bytes_problem=error.message)
         except Unavailable as error:
             return replace(request.facts, registry_problem=error.message)
         except MalformedInput as error:
             return replace(request.facts, bytes_problem=error.message)
-        files = files_of(project, artifact)
+        files = tuple(file for file in release.files if artifact.file in (None, file.filename))
         if files:
-            return project, files
-        index = redact_url(project.owner.url) if project.owner else "the index"
+            return release, files
+        index = redact_url(release.owner.url) if release.owner else "the index"
         return replace(request.facts, bytes_problem=f"{index} lists no such {'file' if artifact.file else 'release'}")
 
     def _judge_listed(
@@ -260,13 +273,33 @@ class PyPIEngine(Engine):
 
     def _gather_evidence(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
         try:
-            flag, outcome, document = self._index.fetch_provenance(file, project=project, version=file.version or "")
+            flag, outcome, document = self._source.fetch_provenance(file, project=project, version=file.version or "")
+            if isinstance(document, RecalledDocument):
+                known = self._verifications.find(self._document_key(file, sha256, document.digest))
+                if known is not None:
+                    return known
+                flag, outcome, document = document.fetch()
+        except Unavailable as error:
+            return (_unavailable(UnavailableCause.OUTAGE, error.message),)
         except MalformedInput as error:
             return (_invalid(error),)
         if outcome is EndpointOutcome.FOUND and document is not None:
-            return verify_provenance(document, filename=file.filename, sha256=sha256, verifier=self.load_verifier())
+            return self._verify_document(file, sha256, document)
         found = evaluate_availability(flag, outcome, provenance_url_set=self._index.has_provenance_url)
         return (Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=found.state, cause=found.cause, reason=found.reason),)
+
+    def _verify_document(self, file: IndexFile, sha256: Digest, document: bytes) -> tuple[Evidence, ...]:
+        return self._verifications.get(
+            self._document_key(file, sha256, digest_of_document(document)),
+            lambda verifier: verify_provenance(document, filename=file.filename, sha256=sha256, verifier=verifier),
+        )
+
+    def _document_key(self, file: IndexFile, sha256: Digest, document: Digest) -> FactKey:
+        return self._verifications.key(Ecosystem.PYPI, file.filename, sha256, str(document))
+
+
+def _unavailable(cause: UnavailableCause, reason: str) -> Evidence:
+    return Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=EvidenceState.UNAVAILABLE, cause=cause, reason=reason)
 
 
 def _invalid(error: MalformedInput) -> Evidence:

@@ -135,6 +135,15 @@ def redact_url(url: str) -> str:
     return f"{scheme}://{host}{slash}{path}{'?****' if question else ''}"
 
 
+def without_secrets(url: str) -> str:
+    """Return ``url`` fit to be kept: without user name, password, query and fragment; nothing of one that is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def split_url_credentials(url: str) -> tuple[str, Login | None]:
     """Split the user name and password off ``url``, percent-decoded (RFC 3986, section 3.2.1).
 

@@ -39,7 +39,7 @@ class FindLinks:
     """
 
     def __init__(self, locations: Sequence[str], *, fetch_page: Callable[[str], FetchedPage]) -> None:
-        self._locations = tuple(locations)
+        self.locations = tuple(locations)
         self._fetch_page = fetch_page
         self._pages: tuple[FetchedPage, ...] | None = None
         self._notes: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class FindLinks:
         return tuple(file for page in self._pages for file in _files_on(page, project))
 
     def _load(self) -> Iterable[FetchedPage]:
-        for location in self._locations:
+        for location in self.locations:
             try:
                 pages = self._load_location(location)
             except NotFound:

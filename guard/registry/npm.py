@@ -161,7 +161,7 @@ class NpmClient:
         Raises:
             MalformedInput: the document is too large or does not decode: it is invalid, neither absent nor missing.
         """
-        flag = self._flag(published)
+        flag = self.flag_of(published)
         if not is_request_needed(flag, provenance_url_set=False):
             return flag, Outcome.NOT_ASKED, None
         key = (published.registry, published.name, published.version)
@@ -179,6 +179,19 @@ class NpmClient:
             MalformedInput: the document is too large or does not decode.
         """
         return self._keys.get(registry, lambda: self._load_keys(registry))
+
+    def recall(self, published: PublishedVersion) -> None:
+        """Take a listing of this run's registries that was not asked for: it shows what they carry, too."""
+        if published.carries_evidence:
+            self._evidence_carriers.add(published.registry)
+
+    def flag_of(self, published: PublishedVersion) -> Flag:
+        """Return what a version's listing says about evidence, beside the other listings of its registry."""
+        if published.has_attestations:
+            return Flag.PRESENT
+        registry = published.registry
+        is_bearing = registry in self._evidence_carriers or _is_evidence_bearing_host(registry)
+        return Flag.ABSENT if is_bearing else Flag.NEVER_CARRIED
 
     def post_audit(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
         """Ask the default registry for advisories, as ``npm audit`` does.
@@ -279,13 +292,6 @@ class NpmClient:
                 raise
             # What npm takes for a registry without keys as well (``lib/utils/verify-signatures.js``).
             raise NotFound(error.message, status=error.status) from error
-
-    def _flag(self, published: PublishedVersion) -> Flag:
-        if published.has_attestations:
-            return Flag.PRESENT
-        registry = published.registry
-        is_bearing = registry in self._evidence_carriers or _is_evidence_bearing_host(registry)
-        return Flag.ABSENT if is_bearing else Flag.NEVER_CARRIED
 
     def _tarball_address(self, tarball: str) -> str:
         """Return where npm fetches a tarball from, by ``replace-registry-host``.

@@ -7,16 +7,17 @@ index yields a name to a private project of the same name, wherever it stands.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import BinaryIO
 from urllib.parse import quote
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 
 from guard import limits
 from guard.attest.availability import Flag, Outcome, is_request_needed
@@ -119,6 +120,22 @@ class IndexClient:
         return self._provenance_url is not None
 
     @property
+    def indexes(self) -> tuple[IndexSource, ...]:
+        """Every configured index, in order of precedence."""
+        return self._indexes
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Every index and find-links location: what an answer depends on, besides what they say."""
+        return (*self.urls, *self._find_links.locations)
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether no network is needed to ask any of them."""
+        web = ("http:", "https:")
+        return not any(location.lower().startswith(web) for location in self.locations)
+
+    @property
     def urls(self) -> tuple[str, ...]:
         """Every configured index, in order of precedence."""
         return tuple(index.url for index in self._indexes)
@@ -148,6 +165,15 @@ class IndexClient:
         if isinstance(outcome, GuardError):
             raise outcome
         return outcome
+
+    def fetch_release(self, name: str, version: str) -> Project:
+        """Find who owns a name and what of one version is on offer under it; see :meth:`fetch_project`.
+
+        Args:
+            name: as anybody writes it.
+            version: in any spelling (PEP 440).
+        """
+        return release_of(self.fetch_project(name), version)
 
     def fetch_metadata(self, file: IndexFile) -> bytes:
         """Fetch a file's core metadata without the file (PEP 658).
@@ -180,16 +206,40 @@ class IndexClient:
         Raises:
             MalformedInput: the document is too large or does not decode: it is invalid, neither absent nor missing.
         """
-        flag = self._flag(file, project)
+        flag = self.flag_of(file, project)
         if not is_request_needed(flag, provenance_url_set=self._provenance_url is not None):
             return flag, Outcome.NOT_ASKED, None
-        url = self._provenance_address(file, project.name, version)
+        url = self.provenance_address(file, project.name, version)
         try:
             return flag, Outcome.FOUND, self._fetch_bytes(url, PROVENANCE_ACCEPT, limits.PROVENANCE_MAX_BYTES)
         except NotFound:
             return flag, Outcome.NOT_FOUND, None
         except Unavailable as error:
             return flag, Outcome.DENIED if error.status in _DENIALS else Outcome.FAILED, None
+
+    def recall(self, project: Project) -> None:
+        """Take a page of this run's indexes that was not asked for: it shows what its index carries, too."""
+        if project.owner is not None and project.page is not None and project.page.carries_provenance_key:
+            self._key_carriers.add(project.owner)
+
+    def flag_of(self, file: IndexFile, project: Project) -> Flag:
+        """Return what an index's metadata says about a file's provenance; see :meth:`fetch_provenance`."""
+        if file.provenance_url is not None:
+            return Flag.PRESENT
+        if file in project.find_links or not self._is_evidence_bearing(project.owner):
+            return Flag.NEVER_CARRIED
+        # A provenance-url is set because the index is not believed to know: only PyPI's own silence spares a request.
+        if self._provenance_url is not None and not _is_evidence_bearing_host(project.owner):
+            return Flag.NEVER_CARRIED
+        return Flag.ABSENT
+
+    def provenance_address(self, file: IndexFile, name: str, version: str) -> str:
+        """Return where a file's provenance object is; only for a file that is flagged, or with a provenance-url."""
+        if self._provenance_url is None:
+            assert file.provenance_url is not None, "without an address only a flag leads here"
+            return file.provenance_url
+        project, version, filename = (quote(part, safe="") for part in (name, version, file.filename))
+        return f"{self._provenance_url}/integrity/{project}/{version}/{filename}/provenance"
 
     def fetch_file(self, file: IndexFile, sink: BinaryIO) -> None:
         """Stream a file into ``sink``, which must be seekable. The caller compares its digest before any use.
@@ -289,25 +339,29 @@ class IndexClient:
             return load_local_file(path_from_url(url), max_bytes=max_bytes)
         return self._http.fetch(url, accept=accept, max_bytes=max_bytes).body
 
-    def _provenance_address(self, file: IndexFile, name: str, version: str) -> str:
-        if self._provenance_url is None:
-            assert file.provenance_url is not None, "without an address only a flag leads here"
-            return file.provenance_url
-        project, version, filename = (quote(part, safe="") for part in (name, version, file.filename))
-        return f"{self._provenance_url}/integrity/{project}/{version}/{filename}/provenance"
-
-    def _flag(self, file: IndexFile, project: Project) -> Flag:
-        if file.provenance_url is not None:
-            return Flag.PRESENT
-        if file in project.find_links or not self._is_evidence_bearing(project.owner):
-            return Flag.NEVER_CARRIED
-        # A provenance-url is set because the index is not believed to know: only PyPI's own silence spares a request.
-        if self._provenance_url is not None and not _is_evidence_bearing_host(project.owner):
-            return Flag.NEVER_CARRIED
-        return Flag.ABSENT
-
     def _is_evidence_bearing(self, index: IndexSource | None) -> bool:
         return _is_evidence_bearing_host(index) or index in self._key_carriers
+
+
+def release_of(project: Project, version: str) -> Project:
+    """Return a project as if it had one version only.
+
+    Args:
+        project: with all versions.
+        version: in any spelling (PEP 440).
+    """
+    wanted = canonicalize_version(version)
+
+    def only(files: tuple[IndexFile, ...]) -> tuple[IndexFile, ...]:
+        return tuple(file for file in files if file.version is not None and _version_key(file.version) == wanted)
+
+    page = None if project.page is None else replace(project.page, files=only(project.page.files), skipped=())
+    return replace(project, page=page, find_links=only(project.find_links))
+
+
+@functools.lru_cache(maxsize=4096)
+def _version_key(version: str) -> str:
+    return canonicalize_version(version)
 
 
 def _is_evidence_bearing_host(index: IndexSource | None) -> bool:

@@ -13,11 +13,12 @@ import enum
 import fcntl
 import hashlib
 import json
+import math
 import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -35,6 +36,7 @@ SCHEMA = 1
 _APPLICATION_ID = 0x67756172  # SQLite's mark for the owner of a file: "guar"
 _SWEPT_PART = 10  # a tenth of the entries goes when the bound is reached
 _SET_ASIDE = ".set-aside"
+_READ_AT_ONCE = 500  # SQLite takes 999 parameters everywhere (sqlite.org, "Implementation Limits")
 # These belong to one database file and must not meet another (sqlite.org, "How To Corrupt An SQLite Database File").
 _COMPANIONS = ("-journal", "-wal", "-shm")
 
@@ -77,6 +79,7 @@ class Answer(enum.Enum):
     LISTING = "listing"
     ABSENT = "absent"
     KEYS = "keys"
+    DOCUMENT = "document"  # the digest of an evidence document: what it came to is a fact that never lapses
 
     @property
     def life_seconds(self) -> float:
@@ -88,6 +91,7 @@ _LIFE_SECONDS: Mapping[Answer, float] = {
     Answer.LISTING: limits.LISTING_LIFE_SECONDS,
     Answer.ABSENT: limits.ABSENCE_LIFE_SECONDS,
     Answer.KEYS: limits.KEYS_LIFE_SECONDS,
+    Answer.DOCUMENT: math.inf,
 }
 
 
@@ -114,12 +118,16 @@ class Facts:
 
     def load(self, key: FactKey) -> tuple[Evidence, ...] | None:
         """Return what a verification came to; ``None`` when that is not known."""
-        row = self._load(_digest_of(key))
-        if row is None:
-            return None
-        with contextlib.suppress(MalformedInput), malformed_input_boundary("a remembered fact"):
-            return _parse_evidence(json.loads(row[1]))
-        return None
+        return self.load_all([key]).get(key)
+
+    def load_all(self, keys: Iterable[FactKey]) -> dict[FactKey, tuple[Evidence, ...]]:
+        """Return what verifications came to, as far as that is known."""
+        digests = {_digest_of(key): key for key in keys}
+        found: dict[FactKey, tuple[Evidence, ...]] = {}
+        for digest, (_, value) in self._load(list(digests)).items():
+            with contextlib.suppress(MalformedInput), malformed_input_boundary("a remembered fact"):
+                found[digests[digest]] = _parse_evidence(json.loads(value))
+        return found
 
     def store(self, key: FactKey, evidence: Sequence[Evidence]) -> None:
         """Remember what a verification came to.
@@ -139,10 +147,17 @@ class Facts:
             url: that was asked.
             now: the moment, aware.
         """
-        row = self._load(_digest_of_answer(kind, url))
-        if row is None or not 0 <= now.timestamp() - row[0] < kind.life_seconds:
-            return None
-        return row[1]
+        return self.load_answers(kind, [url], now=now).get(url)
+
+    def load_answers(self, kind: Answer, urls: Iterable[str], *, now: datetime) -> dict[str, bytes]:
+        """Return the answers that may be taken for current; see :meth:`load_answer`."""
+        digests = {_digest_of_answer(kind, url): url for url in urls}
+        moment = now.timestamp()
+        return {
+            digests[digest]: body
+            for digest, (stored_at, body) in self._load(list(digests)).items()
+            if 0 <= moment - stored_at < kind.life_seconds
+        }
 
     def store_answer(self, kind: Answer, url: str, body: bytes, *, now: datetime) -> None:
         """Remember a registry's answer; none of an address that holds a login, which is nobody else's (I9)."""
@@ -175,16 +190,20 @@ class Facts:
         with self._lock:
             self._disconnect()
 
-    def _load(self, key: bytes) -> tuple[float, bytes] | None:
-        def load(connection: sqlite3.Connection) -> tuple[float, bytes] | None:
-            found = connection.execute("SELECT stored_at, checksum, value FROM entry WHERE key = ?", (key,)).fetchone()
-            if found is None:
-                return None
-            stored_at, checksum, value = found
-            holds = isinstance(stored_at, float) and isinstance(value, bytes)
-            return (stored_at, value) if holds and checksum == _checksum(key, stored_at, value) else None
+    def _load(self, keys: Sequence[bytes]) -> dict[bytes, tuple[float, bytes]]:
+        def load(connection: sqlite3.Connection) -> dict[bytes, tuple[float, bytes]]:
+            found: dict[bytes, tuple[float, bytes]] = {}
+            for start in range(0, len(keys), _READ_AT_ONCE):
+                some = keys[start : start + _READ_AT_ONCE]
+                places = ", ".join("?" * len(some))
+                query = f"SELECT key, stored_at, checksum, value FROM entry WHERE key IN ({places})"  # noqa: S608
+                for key, stored_at, checksum, value in connection.execute(query, some):
+                    is_typed = isinstance(stored_at, float) and isinstance(value, bytes)
+                    if is_typed and checksum == _checksum(key, stored_at, value):
+                        found[key] = stored_at, value
+            return found
 
-        return self._attempt(load)
+        return self._attempt(load) or {}
 
     def _store(self, key: bytes, value: bytes, *, stored_at: float) -> None:
         def store(connection: sqlite3.Connection) -> None:

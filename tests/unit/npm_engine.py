@@ -9,12 +9,14 @@ from pathlib import Path
 
 from guard.attest.npm_signature import RegistryKey
 from guard.engine.npm import NpmEngine
+from guard.engine.recollection import Recollection
 from guard.policy.policy import Policy, explicit_policy
 from guard.policy.schema import parse_policy
 from guard.registry.npm import NpmClient, NpmRegistries
 from guard.registry.npm_credentials import NpmCredentials
 from guard.sigstore.trust_root import parse_trust_root
 from guard.sigstore.verify import Verifier
+from guard.store.facts import Facts
 from guard.store.files import FileStore
 from guard.store.tarballs import TarballFacts
 from tests.sim.world import World
@@ -35,6 +37,9 @@ def npm_engine(
     *policy: str,
     keys: tuple[RegistryKey, ...] | None = None,
     scopes: Mapping[str, str] | None = None,
+    verified: Facts | None = None,
+    recollection: Recollection | None = None,
+    trust_root: bytes | None = None,
 ) -> Iterator[tuple[NpmEngine, NpmClient]]:
     """Make an engine whose default registry is the world's.
 
@@ -44,16 +49,21 @@ def npm_engine(
         policy: lines of guard.toml.
         keys: of the registry, where the policy names a file of them.
         scopes: registries of their own, by scope.
+        verified: what verifications came to before.
+        recollection: what is known without asking.
+        trust_root: another one than the world's.
     """
     registries = NpmRegistries(default=world.npm.url, scopes=scopes or {})
-    trust_root = parse_trust_root(world.sigstore.trusted_root_json(), source="simulated")
+    root = parse_trust_root(trust_root or world.sigstore.trusted_root_json(), source="simulated")
     client = NpmClient(client_for_tests(credentials=NpmCredentials({})), registries)
     engine = NpmEngine(
         client=client,
         store=FileStore(folder / "files"),
         facts=TarballFacts(folder / "facts"),
+        verified=verified,
+        recollection=recollection,
         keys=keys,
-        make_verifier=lambda: Verifier(trust_root, now=datetime.now(timezone.utc)),
+        make_verifier=lambda: Verifier(root, now=datetime.now(timezone.utc)),
         policy=policy_of(*policy),
         now=NOW,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from guard.app import App
@@ -113,6 +113,7 @@ def _carry_out(
     engine = NpmEngine(
         client=client,
         store=app.file_store,
+        verified=stack.enter_context(closing(app.facts)),
         facts=app.tarball_facts,
         keys=load_keys(app, policy),
         make_verifier=lambda: Verifier(trust_root, now=app.latest_now),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from guard import limits
@@ -93,6 +93,7 @@ def _run(
     engine = PyPIEngine(
         index=upstream.client,
         store=app.file_store,
+        verified=stack.enter_context(closing(app.facts)),
         make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
         policy=policy,
         now=app.started,
