@@ -5,19 +5,21 @@ Locks that say nothing of indexes share the user's configured ones, so that what
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from guard.app import App
 from guard.engine.npm import NpmEngine
 from guard.engine.pypi import PyPIEngine
+from guard.engine.recollection import Recollection
 from guard.managers.npm.configured import load_keys, make_npm_client
 from guard.managers.pip.configured import make_index_client
 from guard.managers.pip.requirements import IndexSettings
 from guard.policy.policy import Policy
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
+from guard.store.evidence_folder import EvidenceFolder
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,14 +31,29 @@ class Engines:
         policy: the policy in force.
         trust_root: what signatures are checked with.
         stack: closes the engines.
+        folder: the user's folder of evidence.
+        is_offline: whether nothing may be asked.
     """
 
     app: App
     policy: Policy
     trust_root: TrustRoot
     stack: ExitStack
+    folder: EvidenceFolder | None = None
+    is_offline: bool = False
+    _recollection: Recollection | None = None
     _pypi: dict[IndexSettings, PyPIEngine] = field(default_factory=dict)
     _npm: dict[Path | None, NpmEngine] = field(default_factory=dict)
+
+    @property
+    def recollection(self) -> Recollection:
+        """What the audit knows without asking, for all engines."""
+        if self._recollection is None:
+            facts = self.stack.enter_context(closing(self.app.facts))
+            self._recollection = Recollection(
+                facts=facts, now=self.app.started, folder=self.folder, is_offline=self.is_offline
+            )
+        return self._recollection
 
     def pypi(self, index: IndexSettings) -> PyPIEngine:
         """Return the engine for the indexes that a lock's requirement files ask for.
@@ -48,6 +65,8 @@ class Engines:
             engine = PyPIEngine(
                 index=make_index_client(self.app, self.policy, files=index),
                 store=self.app.file_store,
+                verified=self.recollection.facts,
+                recollection=self.recollection,
                 make_verifier=self._make_verifier,
                 policy=self.policy,
                 now=self.app.started,
@@ -68,6 +87,8 @@ class Engines:
             engine = NpmEngine(
                 client=make_npm_client(self.app, self.policy, folder=folder),
                 store=self.app.file_store,
+                verified=self.recollection.facts,
+                recollection=self.recollection,
                 facts=self.app.tarball_facts,
                 keys=load_keys(self.app, self.policy),
                 make_verifier=self._make_verifier,
