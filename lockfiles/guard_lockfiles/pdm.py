@@ -38,6 +38,7 @@ from guard_lockfiles.toml_document import TomlDocument, parse_toml
 _VERSION = re.compile(r"4\.(\d{1,4})(?:\.\d{1,4})?|4")
 _MINOR_MAX = 5
 _DEFAULT = "default"
+_PROJECT_URL = "file:///${PROJECT_ROOT}/"  # what pdm writes for the lock's folder
 _REPOSITORIES = ("git", "hg", "svn", "bzr")
 
 _Path = tuple[str | int, ...]
@@ -197,6 +198,8 @@ def _read_source(package: Mapping[str, object]) -> LockedArtifact:
         return replace(found, source=Source.GIT, resolved=target, commit=read_text(package, "revision"))
     if kinds[0] == "url" and not target.lower().startswith("file:"):
         return replace(found, source=Source.URL, resolved=target)
+    if target.startswith(_PROJECT_URL):
+        target = f"./{target.removeprefix(_PROJECT_URL)}"
     return replace(found, source=Source.FILE if is_archive(target) else Source.FOLDER, resolved=target)
 
 

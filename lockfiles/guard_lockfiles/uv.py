@@ -209,5 +209,7 @@ def _read_file(value: object, common: LockedArtifact) -> LockedArtifact:
     kind, address = named[0]
     if kind == "filename":
         return replace(common, file=as_file_name(address), digests=digests)
-    source = Source.FILE if kind == "path" else common.source  # a path is that of a local index
-    return replace(common, source=source, file=file_name_of(address), digests=digests, resolved=address)
+    found = replace(common, file=file_name_of(address), digests=digests, resolved=address)
+    if kind == "path":  # in a local index
+        return replace(found, source=Source.FILE, resolved=posixpath.join(common.registry or "", address))
+    return found

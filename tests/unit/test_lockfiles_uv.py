@@ -111,7 +111,7 @@ def test_files_of_a_local_index_are_local() -> None:
         'wheels = [{ path = "one-1.0-py3-none-any.whl" }]', source='source = { registry = "../links" }'
     )
     assert (artifact.source, artifact.registry) == (Source.FILE, "../links")
-    assert artifact.resolved == "one-1.0-py3-none-any.whl"
+    assert artifact.resolved == "../links/one-1.0-py3-none-any.whl"
 
 
 @pytest.mark.parametrize("source", ['{ virtual = "." }', '{ editable = "." }', '{ directory = "./" }'])
