@@ -76,6 +76,7 @@ class _Parser:
     unreadable: list[UnreadableEntry] = field(default_factory=list)
     files: dict[tuple[str, str], _Path] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
+    read_count: int = 0  # of files, again for every package that shares them
 
     def parse(self, version: str) -> Lockfile:
         self._read_files_by_key()
@@ -125,6 +126,8 @@ class _Parser:
         if common.source is Source.REGISTRY and not version:
             raise Unreadable("`version` is missing")
         path, files = self._find_files(package, index, common)
+        self.read_count += len(files)
+        check_count(self.read_count, line)
         if common.source in (Source.GIT, Source.FOLDER) or not files:
             is_file = common.source in (Source.URL, Source.FILE)
             yield replace(common, file=file_name_of(common.resolved or "")) if is_file else common

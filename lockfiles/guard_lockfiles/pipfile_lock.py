@@ -140,7 +140,10 @@ class _Parser:
                 raise Unreadable(f"`pipfile-spec` is not {_SPEC}, the only one that is known")
             for item in read_items(meta, "sources"):
                 source = as_object(item, "a source")
-                self.sources[read_text(source, "name") or ""] = read_text(source, "url") or ""
+                name, url = read_text(source, "name"), read_text(source, "url")
+                if not name or not url or name in self.sources:
+                    raise Unreadable("a source has no name or address, or the name of another one")
+                self.sources[name] = url
         except Unreadable as error:
             raise MalformedLockfile(str(error), line=self.meta_line) from error
 

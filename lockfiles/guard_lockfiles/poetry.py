@@ -89,6 +89,7 @@ class _Parser:
     hashes: Mapping[str, _Path] = field(default_factory=dict)
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
+    read_count: int = 0  # of files, again for every package that shares them
 
     def parse(self, version: str) -> Lockfile:
         self.files = self._keys_by_name("files")
@@ -130,6 +131,8 @@ class _Parser:
         table = self.document.table("extras")
         try:
             for extra in table:
+                if not extra.isprintable():
+                    raise Unreadable("a name holds control characters")
                 for name in read_texts(table, extra):
                     asking[as_name(re.split(r"[ \[(;<>=!~]", name, maxsplit=1)[0])].append(extra)
         except Unreadable as error:
@@ -154,6 +157,8 @@ class _Parser:
         if not common.version:
             raise Unreadable("`version` is missing")
         path, files = self._find_files(package, index, name)
+        self.read_count += len(files)
+        check_count(self.read_count, line)
         if common.source in (Source.GIT, Source.FOLDER) or not files:
             return iter([self._read_hashes(common)])
         return self._read_files(common, path, files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from guard_lockfiles import fields
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source
 from guard_lockfiles.pdm import parse_pdm_lock
@@ -167,3 +168,11 @@ def test_what_is_no_lock_is_malformed(text: str, line: int | None) -> None:
     with pytest.raises(MalformedLockfile) as caught:
         parse_pdm_lock(text.encode())
     assert caught.value.line == line
+
+
+def test_files_that_many_packages_share_are_read_a_limited_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "ENTRIES_MAX_COUNT", 1000)
+    files = f'{{url = "{ADDRESS}", hash = "{HASH}"}}, ' * 100
+    text = "".join(package() for _ in range(11))
+    with pytest.raises(MalformedLockfile, match="more than"):
+        parse(text, version="4.1", more=f'[metadata.files]\n"one 1.0" = [{files}]\n')

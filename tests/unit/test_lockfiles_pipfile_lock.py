@@ -147,6 +147,8 @@ def test_a_category_that_steers_a_terminal_makes_its_packages_unreadable() -> No
         ('{"_meta": {"pipfile-spec": 6.0}}', 1),
         ('{"_meta": {"pipfile-spec": true}}', 1),
         ('{"_meta": {"pipfile-spec": 6, "sources": {}}}', 1),
+        ('{"_meta": {"pipfile-spec": 6, "sources": [{"name": "a"}]}}', 1),
+        ('{"_meta": {"pipfile-spec": 6, "sources": [{"name": "a", "url": "b"}, {"name": "a", "url": "c"}]}}', 1),
         ('{"_meta": {"pipfile-spec": 6},\n"default": 1}', 2),
         ('{"_meta": {"pipfile-spec": 6},\n"default": {"a": {},\n"a": {}}}', 3),
         ('{"_meta": {"pipfile-spec": 6}, "default": {', 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from guard_lockfiles import fields
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source
 from guard_lockfiles.poetry import parse_poetry_lock
@@ -197,6 +198,7 @@ def test_versions_that_poetry_reads(version: str) -> None:
         ("package = []\n[metadata]\nlock-version = '1.1'\nfiles = 1\n", 4),
         ("package = []\n[metadata]\nlock-version = '1.1'\n[metadata.files]\na_b = []\nA-B = []\n", 6),
         ("package = []\n[metadata]\nlock-version = '1.1'\n[metadata.files]\n'a b' = []\n", 5),
+        ('package = []\nextras = {"a\\u001b" = []}\n[metadata]\nlock-version = "1.1"\n', 2),
         ("package = []\nextras = 1\n[metadata]\nlock-version = '1.1'\n", 2),
         ("package = []\n<<<<<<< HEAD\n", 2),
         ("[[package]]\nname = 'a'\nname = 'b'\n", 3),
@@ -207,3 +209,11 @@ def test_what_is_no_lock_is_malformed(text: str, line: int | None) -> None:
     with pytest.raises(MalformedLockfile) as caught:
         parse_poetry_lock(text.encode())
     assert caught.value.line == line
+
+
+def test_files_that_many_packages_share_are_read_a_limited_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "ENTRIES_MAX_COUNT", 1000)
+    files = ", ".join(f'{{file = "one-{number}.zip", hash = "{HASH}"}}' for number in range(100))
+    text = "".join(package() for _ in range(11))
+    with pytest.raises(MalformedLockfile, match="more than"):
+        parse(text, version="1.1", more=f"[metadata.files]\none = [{files}]\n")
