@@ -19,11 +19,11 @@ from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode, MalformedInput
 from guard.model import Digest, EvidenceState, Finding, Verdict
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
-from guard.policy.schema import AnchorFile, RefreshMode
+from guard.policy.schema import AnchorFile, PolicyFile, RefreshMode, parse_policy
 from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
-from guard.store.policies import POLICY_NAME, TrustedPolicies, find_project_policy, load_policy
+from guard.store.policies import POLICY_NAME, Load, TrustedPolicies, find_project_policy, load_file, load_policy
 from guard.store.runs import Runs
 from guard.store.tarballs import TarballFacts
 from guard.store.trust_roots import TrustRoots, load_shipped_root
@@ -159,17 +159,37 @@ class App:
         """Where commands keep private files while they run."""
         return Runs(platformdirs.user_cache_path(_APP_NAME) / "runs")
 
-    def load_policy(self) -> Policy:
+    def find_policy(self, load: Load = load_file) -> PolicyFile | None:
+        """Return the policy file that the command line names, else the project's; ``None`` where there is none.
+
+        Args:
+            load: gets the bytes of a file, for a policy as of another time.
+
+        Raises:
+            ConfigInvalid: it cannot be used.
+        """
+        named = self.options.policy
+        if named is None:
+            return find_project_policy(self.cwd, home=self.home, load=load)
+        data = load(self.cwd / named)
+        if data is None and load is load_file:
+            return load_policy(named)  # which says why not
+        return None if data is None else parse_policy(data, path=str(named))
+
+    def load_policy(self, load: Load = load_file) -> Policy:
         """Return the policy in force.
+
+        Args:
+            load: see :meth:`find_policy`; the user's own file is always as it is.
 
         Raises:
             ConfigInvalid: a policy file cannot be used.
         """
+        project = self.find_policy(load)
         if self.options.policy is not None:
-            return explicit_policy(load_policy(self.options.policy))
+            return Policy() if project is None else explicit_policy(project)
         user_path = platformdirs.user_config_path(_APP_NAME) / POLICY_NAME
         user = load_policy(user_path) if user_path.is_file() else None
-        project = find_project_policy(self.cwd, home=self.home)
         trusted = project is not None and project.digest in self.trusted_policies.load()
         policy, notes = merge_policies(user, project, project_trusted=trusted)
         self.notes[:] = notes
@@ -304,6 +324,7 @@ class App:
             artifacts=outcome.judged,
             findings=(*self.notes, *outcome.findings),
             not_decided=outcome.not_decided,
+            since=outcome.since,
         )
         show(report)
         if refused is not None or not self.options.quiet:

@@ -449,6 +449,19 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """What stood in an artifact's place before a change.
+
+    Args:
+        version: of it.
+        claims: of its verified provenance; ``None`` where it has none.
+    """
+
+    version: str
+    claims: Claims | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """An artifact with the facts that were gathered and the decision that was made on them."""
 
@@ -457,6 +470,7 @@ class Judged:
     bound_by: str = "gateway"  # pip-hash | npm-integrity | gateway: who compared the installed bytes with the digest
     installed: bool = True  # False for a file that was only built during resolution
     notes: tuple[str, ...] = field(default=())
+    previous: Previous | None = None  # only where a change is judged, and something stood in its place
 
     @property
     def artifact(self) -> Artifact:

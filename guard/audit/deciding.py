@@ -57,7 +57,7 @@ def select_entries(
         all_platforms: whether entries and files for all platforms are decided.
     """
     entries: list[tuple[AuditEntry, Platforms]] = []
-    left_out: list[NotDecided] = []
+    omitted: list[NotDecided] = []
     findings: list[Finding] = []
     seen: set[object] = set()
     running = running_platform()
@@ -75,12 +75,12 @@ def select_entries(
                 continue
             seen.add(key)
             if not lock.is_pinned:
-                left_out.append(_left_out(entry, "nothing in its file is pinned by a hash"))
+                omitted.append(left_out(entry, "nothing in its file is pinned by a hash"))
             elif platforms.take(entry.locked):
                 entries.append((entry, platforms))
             else:
-                left_out.append(_left_out(entry, "no platform of this audit can use it"))
-    return Selection(entries=tuple(entries), left_out=tuple(left_out), findings=tuple(findings))
+                omitted.append(left_out(entry, "no platform of this audit can use it"))
+    return Selection(entries=tuple(entries), left_out=tuple(omitted), findings=tuple(findings))
 
 
 def decide_entries(
@@ -182,7 +182,8 @@ def _platforms_of(lock: LoadedLock, running: AuditPlatform) -> tuple[AuditPlatfo
     return tuple(dict.fromkeys(found))
 
 
-def _left_out(entry: AuditEntry, reason: str) -> NotDecided:
+def left_out(entry: AuditEntry, reason: str) -> NotDecided:
+    """Return an entry as one that is not decided."""
     artifact = entry.artifact
     return NotDecided(purl=artifact.purl, file=artifact.file, location=artifact.location, reason=reason)
 

@@ -21,6 +21,9 @@ from guard_lockfiles.package_lock_sources import stays_inside
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
 _MANIFEST_MAX_BYTES = 16 * 1024 * 1024
+# yarn, ``patchUtils.ts``: flags before each patch, and the patches that yarn itself brings.
+_PATCH_FLAGS = re.compile(r"^(?:~|optional!)*(?=builtin<)|^(?:optional!)*")
+_BUILTIN_PATCH = re.compile(r"builtin<[^<>]*>")
 _USER = re.compile(r"^[^/@]*@")
 
 
@@ -103,6 +106,8 @@ def _source_kind(locked: LockedArtifact, part: LockPart, project: Path) -> Sourc
             return SourceKind.VCS_PINNED if _COMMIT.fullmatch(locked.commit or "") else SourceKind.VCS
         case Source.FILE | Source.FOLDER:
             return SourceKind.LOCAL if _is_own(locked, part, project) else SourceKind.PATH
+        case Source.OTHER if (locked.resolved or "").startswith("patch:"):
+            return SourceKind.LOCAL if _is_own_patch(locked.resolved or "") else SourceKind.PATH
         case Source.URL | Source.OTHER:
             is_bound = any(Digest.from_text(text).is_strong for text in locked.digests)
             return SourceKind.URL_HASHED if is_bound else SourceKind.URL
@@ -115,6 +120,12 @@ def _is_own(locked: LockedArtifact, part: LockPart, project: Path) -> bool:
     if path.lower().startswith("file:"):
         path = path_of_url(path)
     return is_inside(str(part.path.parent / path), project)
+
+
+def _is_own_patch(resolved: str) -> bool:
+    """Return whether what yarn patches a package with is its own, or in the project; the package is another entry."""
+    patches = [_PATCH_FLAGS.sub("", each) for each in resolved.removeprefix("patch:").split("&")]
+    return all(_BUILTIN_PATCH.fullmatch(each) or stays_inside(each.removeprefix("~/")) for each in patches)
 
 
 def _file_of(source: SourceKind, resolved: str) -> str | None:

@@ -82,10 +82,9 @@ class Repository:
         Raises:
             ConfigInvalid: the repository does not hold it, or it is too large.
         """
-        real = Path(os.path.realpath(path.parent)) / path.name
-        if not real.is_relative_to(self.root):
+        if not self.holds(path):
             return None
-        name = real.relative_to(self.root).as_posix()
+        name = self._place(path).relative_to(self.root).as_posix()
         listed = self._ask(self.root, ("ls-tree", "-z", "--full-tree", commit, "--", name), what=f"what {name} was")
         entry = re.match(rb"100\d{3} blob ([0-9a-f]+)\t", listed)
         if entry is None:
@@ -95,6 +94,14 @@ class Repository:
         if int(size) > max_bytes:
             raise ConfigInvalid(f"{path} was larger than {max_bytes} bytes at {commit[:12]}")
         return self._ask(self.root, ("cat-file", "blob", blob), what=f"what {name} was")
+
+    def holds(self, path: Path) -> bool:
+        """Return whether a path, which need not exist, lies in the work tree."""
+        return self._place(path).is_relative_to(self.root)
+
+    @staticmethod
+    def _place(path: Path) -> Path:
+        return Path(os.path.realpath(path.parent)) / path.name
 
     def _ask(self, folder: Path, arguments: tuple[str, ...], *, what: str) -> bytes:
         done = self._run(folder, arguments)

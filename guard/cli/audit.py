@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard.app import App
+from guard.audit.changes import Base, accept, find_base, find_changes, with_previous
 from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import find_lockfiles
 from guard.audit.engines import Engines
+from guard.audit.entries import AuditEntry
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk
-from guard.errors import ConfigInvalid, ExitCode
-from guard.managers.progress import show_progress
+from guard.engine.outcome import Outcome
+from guard.errors import ConfigInvalid, ExitCode, UsageError
+from guard.managers.progress import Progress, show_progress
+from guard.policy.policy import Policy
+from guard.report.github import render_annotations, render_step_summary
 from guard.report.json_report import render_json
+from guard.report.junit import render_junit
 from guard.report.model import RunReport
+from guard.report.sarif import render_sarif
 
-# What a format makes of a report; `text` is for people, and stands on standard error in any case.
-RENDERERS: Mapping[str, Callable[[RunReport], str]] = {"json": render_json}
+# What each format makes of a report; `text` is for people, and stands on standard error in any case.
+RENDERERS: Mapping[str, Callable[[RunReport], str]] = {
+    "json": render_json,
+    "sarif": render_sarif,
+    "github": render_annotations,
+    "junit": render_junit,
+}
+FORMATS = ("text", *RENDERERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +41,19 @@ class AuditRequest:
 
     Args:
         paths: lockfiles and folders; none for the working directory.
-        output_format: ``text``, or a key of :data:`RENDERERS`.
-        output: file for the report in that format; ``None`` for standard output.
+        formats: of :data:`FORMATS`, in which the report is written.
+        outputs: files for them, in their order; the last one without a file goes to standard output.
         all_platforms: whether entries for every platform are decided.
+        changed_since: the revision that a change is compared with; ``None`` to decide everything.
+        accept_identity_changes: whether the reviewer accepts a change of the rules themselves.
     """
 
     paths: tuple[Path, ...]
-    output_format: str
-    output: Path | None
+    formats: tuple[str, ...]
+    outputs: tuple[Path, ...]
     all_platforms: bool
+    changed_since: str | None
+    accept_identity_changes: bool
 
 
 def run_audit(app: App, request: AuditRequest) -> int:
@@ -50,44 +67,85 @@ def run_audit(app: App, request: AuditRequest) -> int:
         0 where everything was allowed, 10 or 11 where it was not, 2 where a lockfile cannot be read.
 
     Raises:
-        UsageError: there is no lockfile.
+        UsageError: there is no lockfile, or the command line cannot be carried out.
         ConfigInvalid: a configuration file, a policy or a trust root cannot be used.
     """
+    written = _pair(request)
     found = find_lockfiles(request.paths, cwd=app.cwd, environ=app.environ)
-    policy = app.load_policy()
+    base = None if request.changed_since is None else find_base(app, request.changed_since)
+    policy = app.load_policy() if base is None else app.load_policy(base.load)
     trust_root = app.load_trust_root(policy)
     reader = LockReader(load_from_disk, cwd=app.cwd, root=app.project, environ=app.environ)
     read = [reader.read(each) for each in found]
+    broken = tuple(each.finding for each in read if isinstance(each, UnreadableLock))
     locks = [each for each in read if isinstance(each, LoadedLock)]
-    broken = [each for each in read if isinstance(each, UnreadableLock)]
     with ExitStack() as stack:
-        progress = show_progress(app, stack)
-        selection = select_entries(
-            locks, project=app.project, named=policy.platforms, all_platforms=request.all_platforms
-        )
         engines = Engines(app=app, policy=policy, trust_root=trust_root, stack=stack)
-        outcome = decide_entries(
-            selection, engines, done=lambda done, total: progress.step(f"{done} of {total} decided")
-        )
-    findings = (*(each.finding for each in broken), *outcome.findings)
+        outcome = _decide(app, request, base, policy, locks, engines, show_progress(app, stack))
+    findings = (*broken, *(accept(outcome.findings) if request.accept_identity_changes else outcome.findings))
     return app.conclude(
-        replace(outcome, findings=findings, not_decided=selection.left_out, tool_status=ExitCode.ALLOWED),
+        replace(outcome, findings=findings, tool_status=ExitCode.ALLOWED),
         command=app.command,
         policy=policy,
         trust_root=trust_root,
-        show=lambda report: _show(report, request),
+        show=lambda report: _write(app, report, written),
         unusable=bool(broken),
     )
 
 
-def _show(report: RunReport, request: AuditRequest) -> None:
-    if request.output_format == "text":
-        return
-    text = RENDERERS[request.output_format](report)
-    if request.output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        request.output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigInvalid(f"the report {request.output} cannot be written: {error.strerror}") from error
+def _decide(
+    app: App,
+    request: AuditRequest,
+    base: Base | None,
+    policy: Policy,
+    locks: list[LoadedLock],
+    engines: Engines,
+    progress: Progress,
+) -> Outcome:
+    selection = select_entries(locks, project=app.project, named=policy.platforms, all_platforms=request.all_platforms)
+    old: tuple[AuditEntry, ...] = ()
+    if base is not None:
+        selection, old = find_changes(app, base, selection, locks, policy)
+    outcome = decide_entries(selection, engines, done=lambda done, total: progress.step(f"{done} of {total} decided"))
+    if base is not None:
+        progress.step("who published what stood in their place")
+        outcome = with_previous(outcome, selection, old, engines)
+    progress.stop()
+    return replace(outcome, not_decided=selection.left_out, since=None if base is None else base.commit)
+
+
+def _pair(request: AuditRequest) -> tuple[tuple[str, Path | None], ...]:
+    """Give each format its file.
+
+    Raises:
+        UsageError: files are left over, or several formats would be mixed on standard output.
+    """
+    formats = tuple(dict.fromkeys(each for each in request.formats if each != "text"))
+    missing = len(formats) - len(request.outputs)
+    if missing < 0:
+        raise UsageError("--output names a file for a --format, in their order; text has none", hint="--format json")
+    if missing > 1:
+        raise UsageError("several formats would be mixed on standard output", hint="give each an --output FILE")
+    return tuple(zip(formats, (*request.outputs, None), strict=False))
+
+
+def _write(app: App, report: RunReport, written: tuple[tuple[str, Path | None], ...]) -> None:
+    for name, path, text in _texts(app, report, written):
+        if path is None:
+            sys.stdout.write(text)
+            continue
+        try:
+            with (app.cwd / path).open("a" if name == "summary" else "w", encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError as error:
+            raise ConfigInvalid(f"the report {path} cannot be written: {error.strerror}") from error
+
+
+def _texts(
+    app: App, report: RunReport, written: tuple[tuple[str, Path | None], ...]
+) -> Iterator[tuple[str, Path | None, str]]:
+    for name, path in written:
+        yield name, path, RENDERERS[name](report)
+        summary = app.environ.get("GITHUB_STEP_SUMMARY")
+        if name == "github" and summary:
+            yield "summary", Path(summary), render_step_summary(report)

@@ -205,16 +205,23 @@ def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, outp
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option(
     "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="What to write; text stands on standard error in any case.",
+    "formats",
+    type=click.Choice(["text", "json", "sarif", "github", "junit"]),
+    multiple=True,
+    help="What to write as well; text stands on standard error in any case. May be repeated.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="File to write to, not standard output."
+    "-o",
+    "--output",
+    "outputs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="File for a format, in their order; one format may go to standard output.",
 )
 @click.option("--all-platforms", is_flag=True, help="Decide the files for every platform, not only for those in use.")
+@click.option("--changed-since", metavar="REV", help="Decide only what is new or different against a git revision.")
+@click.option("--accept-identity-changes", is_flag=True, help="Accept a looser policy; for whoever reviews the change.")
 @common_options
 @click.pass_obj
 def audit(app: App, /, **values: Any) -> int:

@@ -52,6 +52,7 @@ class Outcome:
         findings: what belongs to no artifact.
         planned: how many artifacts had to be decided.
         not_decided: entries of locks that were left out.
+        since: commit that a change was compared with; ``None`` where everything was decided.
         tool_status: the wrapped tool's exit status; ``None`` when it was not let run, or was refused something.
     """
 
@@ -59,6 +60,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     planned: int = 0
     not_decided: tuple[NotDecided, ...] = ()
+    since: str | None = None
     tool_status: int | None = None
 
     @property

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from guard.model import Claims, Digest, Evidence, EvidenceState, Finding, Judged, Location, Verdict
+from guard.model import Claims, Digest, Evidence, EvidenceState, Finding, Judged, Location, Previous, Verdict
 from guard.policy.provenance import build_level, provenance_state, verified_provenance
 from guard.report.model import RunReport, Summary, without_credentials
 
@@ -31,6 +31,7 @@ def _report(report: RunReport) -> dict[str, Json]:
             "tool": None if report.tool is None else {"name": report.tool.name, "version": report.tool.version},
             "started": _time(report.started),
             "finished": _time(report.finished),
+            "since": report.since,
         },
         "verdict": report.verdict.label,
         "exit_code": int(report.exit_code),
@@ -79,12 +80,20 @@ def _artifact(judged: Judged) -> dict[str, Json]:
         "provenance": provenance_state(judged.facts).value,
         "evidence": [_evidence(evidence) for evidence in judged.facts.evidence],
         "identity": _identity(signed[0]) if signed else None,
+        "previous": None if judged.previous is None else _previous(judged.previous),
         "slsa_level": build_level(judged.facts),
         "bound_by": judged.bound_by,
         "installed": judged.installed,
         "verdict": judged.decision.verdict.label,
         "findings": [_finding(finding) for finding in judged.decision.findings],
         "notes": [without_credentials(note) for note in judged.notes],
+    }
+
+
+def _previous(previous: Previous) -> dict[str, Json]:
+    return {
+        "version": previous.version,
+        "identity": None if previous.claims is None else _identity(previous.claims),
     }
 
 

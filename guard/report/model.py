@@ -60,6 +60,7 @@ class RunReport:
         findings: those that belong to no artifact.
         held_back: releases that the resolver was not offered.
         not_decided: entries of locks that were left out.
+        since: commit that a change was compared with; ``None`` where everything was decided.
     """
 
     guard_version: str
@@ -76,6 +77,7 @@ class RunReport:
     findings: tuple[Finding, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
     not_decided: tuple[NotDecided, ...] = ()
+    since: str | None = None
 
     def summary(self) -> Summary:
         """Count the artifacts."""

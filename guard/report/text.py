@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.text import Text
 
 from guard.errors import ExitCode
-from guard.model import Artifact, EvidenceState, Finding, Judged, Level, RuleId, Verdict
+from guard.model import Artifact, Claims, EvidenceState, Finding, Judged, Level, RuleId, Verdict
 from guard.policy.provenance import provenance_state, verified_provenance
 from guard.report.model import RunReport, without_credentials
 
@@ -57,7 +57,7 @@ def render_text(report: RunReport, console: Console, *, verbose: bool = False) -
             _print_entry(entry, console)
     for held in report.held_back:
         _print(console, f"held back: {held.purl} ({held.rule.value}): {held.reason}")
-    for line in _left_out(report):
+    for line in (*_changed_publishers(report, verbose=verbose), *_left_out(report)):
         _print(console, line)
     if verbose:
         for judged in report.artifacts:
@@ -89,6 +89,41 @@ def _entries(report: RunReport) -> Iterator[_Entry]:
             joined.setdefault(key, (finding, []))[1].append(judged.artifact)
     for finding, artifacts in joined.values():
         yield _Entry(finding, tuple(artifacts))
+
+
+def _changed_publishers(report: RunReport, *, verbose: bool) -> Iterator[str]:
+    """Say who publishes what a change brings: each one that is another or new, and how many stay the same."""
+    same: set[Artifact] = set()
+    said: dict[str, None] = {}
+    for judged in report.artifacts if report.since is not None else ():
+        now = _publisher(verified_claims(judged))
+        spec, before = judged.artifact.spec, judged.previous
+        if before is None:
+            said[f"new: {spec}: published by {now}"] = None
+            continue
+        was, version = _publisher(before.claims), before.version or "another"
+        if was != now:
+            said[f"publisher changed: {spec}, before {version}: {was} -> {now}"] = None
+        elif verbose:
+            said[f"changed: {spec}, before {version}: published by {now}, as before"] = None
+        else:
+            same.add(replace(judged.artifact, location=None))
+    yield from said
+    if same:
+        yield f"changed: {len(same)} with the publisher that they had"
+
+
+def _publisher(claims: Claims | None) -> str:
+    """Name a publisher as people compare them; what no release keeps, such as a tag, is no part of it."""
+    if claims is None:
+        return "nobody who says so"
+    workflow = f" ({claims.workflow})" if claims.source_repository_uri and claims.workflow else ""
+    return f"{claims.source_repository_uri or claims.san}{workflow}"
+
+
+def verified_claims(judged: Judged) -> Claims | None:
+    """Return what the certificate of an artifact's verified provenance says, if it has some."""
+    return next((each.claims for each in verified_provenance(judged.facts) if each.claims is not None), None)
 
 
 def _left_out(report: RunReport) -> Iterator[str]:

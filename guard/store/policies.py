@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from guard import limits
@@ -17,7 +17,20 @@ from guard.policy.schema import PolicyFile, parse_policy, parse_pyproject
 POLICY_NAME = "guard.toml"
 
 
-def find_project_policy(start: Path, *, home: Path) -> PolicyFile | None:
+Load = Callable[[Path], "bytes | None"]
+"""Gets the bytes of a file; ``None`` where there is none."""
+
+
+def load_file(path: Path) -> bytes | None:
+    """Read a file as it is on this machine; ``None`` where there is none.
+
+    Raises:
+        ConfigInvalid: it cannot be read, or is too large.
+    """
+    return _load_bytes(path) if path.is_file() else None
+
+
+def find_project_policy(start: Path, *, home: Path, load: Load = load_file) -> PolicyFile | None:
     """Return the nearest policy from ``start`` upwards: guard.toml, else pyproject.toml with ``[tool.guard]``.
 
     The search ends at the repository root, the home folder, a file system border, and before a folder that belongs
@@ -26,19 +39,21 @@ def find_project_policy(start: Path, *, home: Path) -> PolicyFile | None:
     Args:
         start: where to begin.
         home: the user's home folder.
+        load: gets the bytes of a file.
 
     Raises:
         ConfigInvalid: the file that was found cannot be used.
     """
     for folder in _searched_folders(start, home):
         named = folder / POLICY_NAME
-        if named.is_file():
-            return load_policy(named)
+        data = load(named)
+        if data is not None:
+            return parse_policy(data, path=str(named))
         project = folder / "pyproject.toml"
-        if project.is_file():
-            found = parse_pyproject(_load_bytes(project), path=str(project))
-            if found is not None:
-                return found
+        data = load(project)
+        found = None if data is None else parse_pyproject(data, path=str(project))
+        if found is not None:
+            return found
     return None
 
 

@@ -188,7 +188,7 @@ def _with_locator(base: LockedArtifact, locator: _Locator) -> LockedArtifact:
         case "npm":
             return _with_version(base, locator)
         case "patch":
-            return _with_patched(base, _written_path(locator))
+            return _with_patched(base, locator)
         case "link" | "portal" | "file":
             source = Source.FOLDER if _is_folder(locator) else Source.FILE
             return replace(base, source=source, resolved=_path_of(locator))
@@ -235,14 +235,15 @@ def _with_version(base: LockedArtifact, locator: _Locator) -> LockedArtifact:
     return replace(base, resolved=None if address is None else check_text(address, "its address"))
 
 
-def _with_patched(base: LockedArtifact, source: str) -> LockedArtifact:
-    """Read ``patch:name@npm%3A1.0.0``: what is patched is an entry of its own, and gives the name."""
-    patched = _IDENT.fullmatch(unquote(source))
+def _with_patched(base: LockedArtifact, locator: _Locator) -> LockedArtifact:
+    """Read ``patch:name@npm%3A1.0.0#PATCHES``: what is patched is an entry of its own, and gives the name."""
+    patched = _IDENT.fullmatch(unquote(_written_path(locator)))
     if patched is None:
         raise Unreadable("`resolution` is no patch of a locator")
     name = check_name(patched["name"])
     installed_as = base.installed_as or (base.name if base.name != name else None)
-    return replace(base, name=name, installed_as=installed_as, source=Source.OTHER)
+    patches = check_text(f"patch:{locator.reference.partition('#')[2]}", "its list of patches")
+    return replace(base, name=name, installed_as=installed_as, source=Source.OTHER, resolved=patches)
 
 
 def _with_conditions(base: LockedArtifact, conditions: str | None) -> LockedArtifact:
