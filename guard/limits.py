@@ -9,6 +9,11 @@ INDEX_PAGE_MAX_BYTES = 64 * MIB
 METADATA_MAX_BYTES = 4 * MIB
 PROVENANCE_MAX_BYTES = 1 * MIB
 BUNDLE_MAX_BYTES = 1 * MIB  # real ones have 5 to 30 KB, most of it the statement
+# A file with one bundle a line, as GitHub's client downloads up to a thousand attestations of one file.
+EVIDENCE_FILE_MAX_BYTES = 32 * MIB
+EVIDENCE_FILE_MAX_COUNT = 1000
+# A signature by some kinds of keys is checked over the file itself, which is then held in memory.
+SIGNED_CONTENT_MAX_BYTES = 1024 * MIB
 # npm. The largest full packuments are around 100 MB, and some mirrors send only those; one version's part of them is
 # its package.json, which holds kilobytes; a registry has a handful of keys; npm audit is told of a tree's advisories.
 PACKUMENT_MAX_BYTES = 128 * MIB
@@ -30,6 +35,9 @@ TARBALL_UNPACKED_MAX_BYTES = 8 * 1024 * MIB
 # Structure. Real provenance objects have one bundle with one or two attestations.
 JSON_MAX_DEPTH = 64
 ATTESTATIONS_MAX_COUNT = 32
+# The longest file name that common file systems hold. The tags of a wheel's name multiply when they are parsed, so that
+# a signed name of a megabyte would fill the memory.
+DISTRIBUTION_NAME_MAX_CHARACTERS = 255
 BUNDLE_ITEMS_MAX_COUNT = 64  # a log of 2**64 entries has audit paths of 64 hashes; timestamps and certificates are few
 WHEEL_TAGS_MAX_COUNT = 1000  # real names stand for some dozens
 REQUIREMENT_INCLUDES_MAX_DEPTH = 32

@@ -26,6 +26,7 @@ class Ecosystem(str, enum.Enum):
 
     PYPI = "pypi"
     NPM = "npm"
+    GENERIC = "generic"  # a file that is no package of either; nothing installs one
 
 
 class SourceKind(str, enum.Enum):
@@ -211,7 +212,7 @@ class Artifact:
 
     @property
     def spec(self) -> str:
-        """How people write it: ``six==1.17.0`` or ``@scope/name@1.0.0``."""
+        """How people write it: ``six==1.17.0``, ``@scope/name@1.0.0``, or the name of a file that is no package."""
         if not self.version:
             return self.name
         return f"{self.name}{'==' if self.ecosystem is Ecosystem.PYPI else '@'}{self.version}"
@@ -224,6 +225,8 @@ class EvidenceKind(str, enum.Enum):
     SLSA_PROVENANCE = "slsa-provenance"
     NPM_PUBLISH = "npm-publish"
     NPM_SIGNATURE = "npm-signature"
+    FILE_SIGNATURE = "file-signature"  # over the file itself
+    OTHER_STATEMENT = "other-statement"  # signed, about the file, and neither provenance nor of its publication
 
 
 class EvidenceState(str, enum.Enum):

@@ -107,7 +107,7 @@ def verify_attestations(
         sha512=sha512,
         registries=registries,
         keys=keys,
-        windows=_windows(keys.known),
+        windows=key_windows(keys.known),
         document_digest=digest_of_document(document),
         verifier=verifier,
     )
@@ -146,7 +146,8 @@ def verify_subject(statement: Statement, *, name: str, version: str, sha512: Dig
         )
 
 
-def _windows(keys: Iterable[RegistryKey]) -> Mapping[str, PublicKeyWithWindow]:
+def key_windows(keys: Iterable[RegistryKey]) -> Mapping[str, PublicKeyWithWindow]:
+    """Return those keys of a registry that sign attestations, by the name that bundles give them."""
     return {
         key.keyid: PublicKeyWithWindow(spki=key.spki, start=key.starts, end=key.expires)
         for key in keys

@@ -17,7 +17,7 @@ from guard.attest.publisher import Publisher, parse_publisher, verify_publisher
 from guard.attest.slsa import verify_provenance_predicate
 from guard.attest.statement import SLSA_V1_PREDICATE_TYPE, STATEMENT_PAYLOAD_TYPE, Statement, parse_statement
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
-from guard.limits import ATTESTATIONS_MAX_COUNT
+from guard.limits import ATTESTATIONS_MAX_COUNT, DISTRIBUTION_NAME_MAX_CHARACTERS
 from guard.model import Digest, Evidence, EvidenceKind, EvidenceState
 from guard.sigstore.strict_json import JsonObject, object_member, objects_member, text_member
 from guard.sigstore.verify import VerifiedStatement, Verifier
@@ -29,9 +29,6 @@ _KINDS = {
     SLSA_V1_PREDICATE_TYPE: EvidenceKind.SLSA_PROVENANCE,
 }
 _BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-# The longest name that common file systems hold. The tags of a wheel's name multiply when they are parsed, so that a
-# signed name of a megabyte would fill the memory.
-_FILENAME_MAX_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def verify_subject(statement: Statement, *, filename: str, sha256: Digest) -> No
         raise EvidenceInvalid(
             EvidenceCode.STATEMENT_SUBJECT, f"the statement is about sha256 {stated!a}, the file has {sha256}"
         )
-    if not _is_same_distribution(statement.subject_name, filename):
+    if not is_same_distribution(statement.subject_name, filename):
         raise EvidenceInvalid(
             EvidenceCode.STATEMENT_SUBJECT,
             f"the statement is about {statement.subject_name[:200]!a}, the file is {filename[:200]!a}",
@@ -159,7 +156,7 @@ def _verify_one(attestation: JsonObject, publisher: Publisher | None, subject: _
         _verify_version(attestation, "attestation")
         verified = _verify_signature(attestation, subject.verifier)
         statement = parse_statement(verified.payload)
-        kind = _verify_predicate(statement)
+        kind = verify_predicate(statement)
         predicate_type = statement.predicate_type
         verify_subject(statement, filename=subject.filename, sha256=subject.sha256)
         assert verified.claims is not None, "attestation objects hold a certificate"
@@ -200,7 +197,15 @@ def _verify_signature(attestation: JsonObject, verifier: Verifier) -> VerifiedSt
     )
 
 
-def _verify_predicate(statement: Statement) -> EvidenceKind:
+def verify_predicate(statement: Statement) -> EvidenceKind:
+    """Return what kind of evidence PyPI takes a statement for.
+
+    Args:
+        statement: a verified statement.
+
+    Raises:
+        EvidenceInvalid: ``STATEMENT_PREDICATE``, it takes no such statement.
+    """
     kind = _KINDS.get(statement.predicate_type)
     if kind is None:
         raise EvidenceInvalid(
@@ -217,10 +222,16 @@ def _verify_version(document: JsonObject, what: str) -> None:
         raise MalformedInput(f"the {what} has the version {str(version)[:40]!a}, not 1")
 
 
-def _is_same_distribution(stated: str, filename: str) -> bool:
+def is_same_distribution(stated: str, filename: str) -> bool:
+    """Whether two file names are spellings of one distribution's.
+
+    Args:
+        stated: in a statement.
+        filename: of the distribution at hand.
+    """
     if stated == filename:
         return True
-    if len(stated) > _FILENAME_MAX_CHARACTERS:
+    if len(stated) > DISTRIBUTION_NAME_MAX_CHARACTERS:
         return False
     try:
         if filename.endswith(".whl"):

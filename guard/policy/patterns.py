@@ -97,7 +97,7 @@ def normalised_name(ecosystem: Ecosystem, name: str) -> str:
 
 
 def _checked_name(prefix: str, name: str, text: str) -> tuple[Ecosystem, str]:
-    known = {ecosystem.value: ecosystem for ecosystem in Ecosystem}
+    known = {ecosystem.value: ecosystem for ecosystem in _NAME}
     if prefix not in known or not _NAME[known[prefix]].fullmatch(name):
         raise ValueError(f'must be "pypi:NAME" or "npm:NAME", not {text[:80]!r}')
     return known[prefix], normalised_name(known[prefix], name)

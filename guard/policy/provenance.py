@@ -23,7 +23,14 @@ from guard.policy.policy import PackagePolicy
 from guard.sigstore.slsa_level import slsa_level
 
 # The kinds that say who made an artifact. A registry's publish attestation and its signature say only who served it.
-PROVENANCE_KINDS = frozenset({EvidenceKind.PEP740_PUBLISH, EvidenceKind.SLSA_PROVENANCE})
+PROVENANCE_KINDS = frozenset(
+    {
+        EvidenceKind.PEP740_PUBLISH,
+        EvidenceKind.SLSA_PROVENANCE,
+        EvidenceKind.FILE_SIGNATURE,
+        EvidenceKind.OTHER_STATEMENT,
+    }
+)
 # Artifacts of these sources come from a registry, so that evidence about them must have been looked for.
 REGISTRY_SOURCES = frozenset({SourceKind.REGISTRY, SourceKind.ALIAS})
 # From this SLSA build level on, the build platform itself runs the machines ("Producing artifacts", Build L2).
