@@ -470,8 +470,9 @@ class Judged:
 
     facts: Facts
     decision: Decision
-    bound_by: str = "gateway"  # pip-hash | npm-integrity | gateway: who compared the installed bytes with the digest
-    installed: bool = True  # False for a file that was only built during resolution
+    # pip-hash | npm-integrity | gateway: who compared the installed bytes with the digest; none where nothing installs
+    bound_by: str = "gateway"
+    installed: bool = True  # False for a file that was only built during resolution, or where nothing installs
     notes: tuple[str, ...] = field(default=())
     previous: Previous | None = None  # only where a change is judged, and something stood in its place
 

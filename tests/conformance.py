@@ -8,24 +8,27 @@ stderr when it refuses.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib import resources
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from guard.attest.statement import STATEMENT_PAYLOAD_TYPE, parse_statement
-from guard.errors import EvidenceCode, EvidenceInvalid, GuardError, UsageError
+from guard.attest.evidence_file import parse_evidence_file
+from guard.attest.evidence_set import EvidenceFile, verify_evidence_files
+from guard.attest.file_evidence import Trusted, key_id_of
+from guard.attest.npm import RegistryKeys
+from guard.attest.subject import Subject
+from guard.cli.expected import SignerOptions, parse_expectation
+from guard.engine.subjects import artifact_of
+from guard.errors import EvidenceCode, EvidenceInvalid, GuardError
 from guard.limits import BUNDLE_MAX_BYTES
-from guard.model import Claims
-from guard.sigstore.bundle import DsseEnvelope, parse_bundle
-from guard.sigstore.keys import Artifact, PublicKey, checked_key
+from guard.model import Facts
+from guard.policy.verification import evaluate_verification
+from guard.sigstore.keys import load_pem_public_key
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
-from guard.sigstore.verify import PublicKeyWithWindow, VerifiedSignature, Verifier
+from guard.sigstore.verify import Verifier
+from guard.store.subjects import digest_subject, load_file_subject
+from guard.store.trust_roots import load_shipped_root
 
 _DIGEST_PREFIX = "sha256:"
 
@@ -54,57 +57,35 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _verify(options: argparse.Namespace) -> None:
+    """Verify as ``guard verify`` does, without the user's configuration."""
     with options.bundle.open("rb") as stream:
-        data = stream.read(BUNDLE_MAX_BYTES + 1)
-    artifact = _read_subject(options.subject)
+        documents = parse_evidence_file(stream.read(BUNDLE_MAX_BYTES + 1))
+    subject = _load_subject(options.subject)
+    key = None if options.key is None else load_pem_public_key(options.key.read_bytes())
+    identity = (options.certificate_identity, options.certificate_oidc_issuer) if key is None else (None, None)
+    signer = SignerOptions(identity=identity[0], issuer=identity[1])
+    expectation = parse_expectation(signer, key_id=None if key is None else key_id_of(key))
     verifier = Verifier(_load_root(options.trusted_root), now=datetime.now(timezone.utc))
-    key = None if options.key is None else _load_key(options.key)
-    bundle = parse_bundle(data)
-    signed: VerifiedSignature
-    if isinstance(bundle.content, DsseEnvelope):
-        spki = b"" if key is None else key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        keys = {} if bundle.key_hint is None or key is None else {bundle.key_hint: PublicKeyWithWindow(spki=spki)}
-        signed = verifier.verify_dsse(data, keys=keys)
-        _verify_subject(bundle.content, artifact)
-    else:
-        signed = verifier.verify_artifact(data, artifact, key=key)
-    if key is None:
-        _verify_identity(signed.claims, options.certificate_identity, options.certificate_oidc_issuer)
-    elif signed.claims is not None:
-        raise EvidenceInvalid(EvidenceCode.SIGNATURE, "it is signed with a certificate, and not with the key")
+    # Cases sign provenance of one build with certificates of another: predicates are no part of the protocol.
+    trusted = Trusted(
+        verifier=verifier, registry_keys=RegistryKeys(), registries=(), key=key, compares_predicates=False
+    )
+    brought = EvidenceFile(label=options.bundle.name, documents=documents)
+    facts = Facts(artifact=artifact_of(subject), evidence=verify_evidence_files([brought], [subject], trusted)[0])
+    decision = evaluate_verification(facts, expectation)
+    if not decision.verdict.installs:
+        reasons = "; ".join(finding.message for finding in decision.findings)
+        raise EvidenceInvalid(EvidenceCode.SIGNATURE, reasons)
 
 
-def _read_subject(subject: str) -> Artifact:
-    if subject.startswith(_DIGEST_PREFIX) and not Path(subject).exists():
-        return Artifact(bytes.fromhex(subject.removeprefix(_DIGEST_PREFIX)))
-    content = Path(subject).read_bytes()
-    return Artifact(hashlib.sha256(content).digest(), content)
+def _load_subject(text: str) -> Subject:
+    if text.startswith(_DIGEST_PREFIX) and not Path(text).exists():
+        return digest_subject(text)
+    return load_file_subject(Path(text), with_content=True)
 
 
 def _load_root(path: Path | None) -> TrustRoot:
-    if path is None:
-        return parse_trust_root(
-            (resources.files("guard") / "data" / "trusted_root.json").read_bytes(), source="shipped"
-        )
-    return parse_trust_root(path.read_bytes(), source=path.name)
-
-
-def _load_key(path: Path) -> PublicKey:
-    return checked_key(serialization.load_pem_public_key(path.read_bytes()))
-
-
-def _verify_subject(envelope: DsseEnvelope, artifact: Artifact) -> None:
-    if envelope.payload_type != STATEMENT_PAYLOAD_TYPE:
-        raise EvidenceInvalid(EvidenceCode.STATEMENT_SUBJECT, "what is signed is no statement")
-    if parse_statement(envelope.payload).subject_digests.get("sha256") != artifact.sha256.hex():
-        raise EvidenceInvalid(EvidenceCode.STATEMENT_SUBJECT, "the statement is about another artifact")
-
-
-def _verify_identity(claims: Claims | None, identity: str | None, issuer: str | None) -> None:
-    if not identity or not issuer:
-        raise UsageError("an identity and an issuer are needed where no key is given")
-    if claims is None or (claims.san, claims.issuer) != (identity, issuer):
-        raise EvidenceInvalid(EvidenceCode.CERTIFICATE, "it is signed by somebody else")
+    return load_shipped_root() if path is None else parse_trust_root(path.read_bytes(), source=path.name)
 
 
 if __name__ == "__main__":

@@ -50,12 +50,14 @@ class Subject:
     Args:
         name: by which the user knows it.
         digests: of its bytes, each of them strong; at least one.
+        filename: without folders, where there is one.
         package: what it is in a registry; ``None`` for any other file.
         content: its bytes; ``None`` where the digests alone are known.
     """
 
     name: str
     digests: tuple[Digest, ...]
+    filename: str | None = None
     package: PythonFile | NpmRelease | None = None
     content: bytes | None = None
 

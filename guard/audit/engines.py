@@ -1,4 +1,4 @@
-"""The engines of an audit: one for every set of indexes or registries that its locks are used with.
+"""The engines of commands that install nothing: one for every set of indexes or registries that is asked.
 
 Locks that say nothing of indexes share the user's configured ones, so that what several of them name is asked once.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guard.app import App
+from guard.attest.npm_signature import RegistryKey
 from guard.engine.npm import NpmEngine
 from guard.engine.pypi import PyPIEngine
 from guard.engine.recollection import Recollection
@@ -33,6 +34,7 @@ class Engines:
         stack: closes the engines.
         folder: the user's folder of evidence.
         is_offline: whether nothing may be asked.
+        npm_keys: of npm registries, where the command line names a file of them; else the policy and registries do.
     """
 
     app: App
@@ -42,6 +44,7 @@ class Engines:
     folder: EvidenceFolder | None = None
     is_offline: bool = False
     _recollection: Recollection | None = None
+    npm_keys: tuple[RegistryKey, ...] | None = None
     _pypi: dict[IndexSettings, PyPIEngine] = field(default_factory=dict)
     _npm: dict[Path | None, NpmEngine] = field(default_factory=dict)
 
@@ -90,7 +93,7 @@ class Engines:
                 verified=self.recollection.facts,
                 recollection=self.recollection,
                 facts=self.app.tarball_facts,
-                keys=load_keys(self.app, self.policy),
+                keys=load_keys(self.app, self.policy) if self.npm_keys is None else self.npm_keys,
                 make_verifier=self._make_verifier,
                 policy=self.policy,
                 now=self.app.started,

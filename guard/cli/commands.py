@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,52 @@ def cache_clear(app: App) -> int:
     from guard.cli.cache import clear
 
     return clear(app)
+
+
+@guard.command()
+@click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT...")
+@click.option(
+    "--bundle",
+    "bundles",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Evidence: a Sigstore bundle, a PEP 740 object, an npm attestations document, an .intoto.jsonl; repeatable.",
+)
+@click.option("--name", metavar="NAME", help="What SUBJECT is: a file name, or pkg:npm/NAME@VERSION.")
+@click.option("--npm-keys", type=click.Path(path_type=Path), metavar="FILE", help="Keys of the npm registry.")
+@click.option("--key", type=click.Path(path_type=Path), metavar="PEM", help="Public key that must have signed.")
+@click.option("--identity", metavar="SAN", help="Subject alternative name that the certificate must have.")
+@click.option("--issuer", metavar="URL", help="Issuer that must vouch for it.")
+@click.option("--source-repository", metavar="URL", help="Repository that must have been built.")
+@click.option("--source-ref", metavar="REF", help="Reference of it, such as refs/heads/main.")
+@click.option("--source-tag", metavar="TAG", help="Tag of it, such as v1.0.0.")
+@click.option("--builder", metavar="URI", help="Workflow that must have signed, with or without @REF.")
+@click.option("--unsafe-any-identity", is_flag=True, help="Accept whoever signed.")
+@click.option(
+    "--slsa-level", type=click.IntRange(0, 3), default=0, metavar="N", help="SLSA build level to ask for, 0 to 3."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What to print.",
+)
+@common_options
+@click.pass_obj
+def verify(app: App, /, **values: Any) -> int:
+    """Verify who built or signed files.
+
+    SUBJECT is a file, or sha256:HEX or sha512:HEX. Evidence about a wheel, sdist or npm tarball comes from its
+    registry, unless --bundle brings some.
+    """
+    from guard.cli.expected import SignerOptions
+    from guard.cli.verify import Request, run_verify
+
+    signer = {field.name: values.pop(field.name) for field in fields(SignerOptions)}
+    return run_verify(app, Request(**values, signer=SignerOptions(**signer)))
 
 
 def run(argv: list[str]) -> int:

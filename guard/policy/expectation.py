@@ -115,7 +115,7 @@ def issuer_of_repository(repository: str) -> str | None:
 
 
 def _is_builder(wanted: str, signer: str | None) -> bool:
-    """Compare with the workflow that signed, ``URI@REF``; a tag may be given short (slsa-verifier, ``--builder-id``)."""
+    """Compare with the workflow that signed, ``URI@REF``; slsa-verifier's short form of a tag is read, too."""
     if signer is None:
         return False
     wanted, signer = _folded(wanted), _folded(signer)

@@ -25,7 +25,7 @@ from guard.policy.rules import (
     registry_unavailable,
     statement_mismatch,
 )
-from guard.policy.schema import ProvenanceMode
+from guard.policy.settings import ProvenanceMode
 from guard.sigstore.slsa_level import slsa_level
 
 _RULES: tuple[Rule, ...] = (

@@ -160,10 +160,11 @@ def _artifact_line(judged: Judged) -> str:
     artifact = judged.artifact
     signers = [each.claims for each in verified_provenance(judged.facts) if each.claims is not None]
     signer = f" by {signers[0].source_repository_uri or signers[0].san}" if signers else ""
-    built = "" if judged.installed else ", built and not installed"
+    bound = "" if judged.bound_by == "none" else f", bound by {judged.bound_by}"
+    built = "" if judged.installed or not bound else ", built and not installed"
     state = provenance_state(judged.facts).value
     label = judged.decision.verdict.label
-    return f"{label}: {artifact.file or artifact.spec}: provenance {state}{signer}, bound by {judged.bound_by}{built}"
+    return f"{label}: {artifact.file or artifact.spec}: provenance {state}{signer}{bound}{built}"
 
 
 def counts(report: RunReport) -> str:

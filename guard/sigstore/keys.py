@@ -54,6 +54,21 @@ def load_public_key(der: bytes) -> PublicKey:
     return checked_key(serialization.load_der_public_key(der))
 
 
+def load_pem_public_key(pem: bytes) -> bytes:
+    """Return a public key in PEM as a DER SubjectPublicKeyInfo.
+
+    Raises:
+        ValueError: it is no key of a supported kind.
+    """
+    try:
+        key = checked_key(serialization.load_pem_public_key(pem))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # Rust code below the library panics with exceptions that are no Exception
+        raise ValueError("no public key in PEM") from error
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def checked_key(key: object) -> PublicKey:
     """Return a key when it is of a supported kind and strength.
 

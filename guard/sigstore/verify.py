@@ -110,6 +110,14 @@ class Verifier:
         self._authorities: Once[None, Authorities] = Once()
         self._library: Once[None, LibraryVerifier] = Once()
 
+    def require_usable(self) -> None:
+        """Decode the trust root now, for a caller that wants to know before there is a bundle.
+
+        Raises:
+            ConfigInvalid: it cannot be decoded.
+        """
+        self._authorities.get(None, self._decode_authorities)
+
     def verify_dsse(
         self, bundle: bytes | JsonObject, *, keys: Mapping[str, PublicKeyWithWindow] | None = None
     ) -> VerifiedStatement:
