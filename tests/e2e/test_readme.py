@@ -14,6 +14,7 @@ from tests.e2e.conftest import GUARD, Environment
 from tests.e2e.npm_environment import NpmEnvironment
 from tests.e2e.npm_locks import write_published
 from tests.e2e.surroundings import Surroundings
+from tests.sim.identity import Identity
 from tests.sim.npm_packages import make_tarball
 from tests.sim.packages import make_sdist
 from tests.sim.world import World, maintainer_of
@@ -45,6 +46,8 @@ def reader(target: Environment, world: World) -> Environment:
     """Somebody whose index has what the README installs, and whose project has the files that it names."""
     rich = world.publish("rich", "15.0.0")
     world.upload(*make_sdist("impostor", "1.0.0"), identity=maintainer_of("other"))
+    sample = world.publish("sampleproject", "4.0.0", identity=Identity.github("pypa/sampleproject"))
+    (target.project / sample.filename).write_bytes(sample.content)
     target.trust_root = None
     target.variables = {"PIP_INDEX_URL": world.pypi.simple_url}
     trusted_root = world.trusted_root_path.read_bytes()

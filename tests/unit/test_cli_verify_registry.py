@@ -226,7 +226,7 @@ def test_an_archive_that_only_looks_like_a_package_is_asked_for_nowhere(here: Su
 def test_it_runs_as_a_program(here: Surrounding, world: World) -> None:
     here.write(WIDGET, world.publish("widget", "1.0.0").content)
     guard = Path(sys.executable).with_name("guard")
-    command = [guard, "--trust-root", world.trusted_root_path, "verify", WIDGET, *SOURCE]
+    command = [str(guard), "--trust-root", str(world.trusted_root_path), "verify", WIDGET, *SOURCE]
     environ = {"HOME": str(here.folder), "PATH": str(here.folder), "XDG_CONFIG_DIRS": str(here.folder / "none")}
     result = subprocess.run(command, capture_output=True, text=True, env=environ)
     assert (result.returncode, result.stderr) == (0, "guard: allowed — 1 file: 1 verified\n")

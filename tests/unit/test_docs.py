@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
-from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ import pytest
 import tomli
 
 from guard.cli.commands import guard
-from guard.cli.main import OPTIONS_WITH_VALUE
+from guard.cli.main import OPTIONS_WITH_VALUE, split_at_command
 from guard.errors import ExitCode
 from guard.managers.npm.command import classify as classify_npm
 from guard.managers.npm.command import rewrite_npx
@@ -119,17 +118,16 @@ def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:
 
 @pytest.mark.parametrize(("page", "words"), [pytest.param(*line, id=" ".join(line[1])) for line in guard_lines()])
 def test_a_line_that_is_shown_is_one_that_guard_reads(page: str, words: list[str]) -> None:
-    before = list(takewhile(lambda word: word not in TOOLS, words))
-    options = [word for word in words[: len(before)] if word.startswith("-")]
-    assert set(options) <= options_of(guard) | {"-h", "--help", "--version"}
-    if len(before) < len(words):
-        tool, *arguments = words[len(before) :]
-        TOOLS[tool](arguments)
-        return
-    command: click.Command = guard
-    for word in (word for word in words if not word.startswith("-")):
-        assert isinstance(command, click.Group)
-        command = command.commands[word]
+    word, arguments = split_at_command(words)
+    before = words[: len(words) - len(arguments) - (word is not None)]
+    assert {each for each in before if each.startswith("-")} <= options_of(guard) | {"-h", "--help", "--version"}
+    if word in TOOLS:
+        TOOLS[word](arguments)
+    elif word is not None:
+        command = guard.commands[word]
+        while isinstance(command, click.Group):
+            command = command.commands[arguments.pop(0)]
+        command.make_parser(click.Context(command)).parse_args(arguments)
 
 
 @pytest.mark.parametrize("page", PAGES_OF_COMMANDS, ids=name_of)
