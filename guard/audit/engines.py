@@ -34,6 +34,7 @@ class Engines:
         stack: closes the engines.
         folder: the user's folder of evidence.
         is_offline: whether nothing may be asked.
+        asks_anew: whether registries are asked whatever they answered a while ago.
         npm_keys: of npm registries, where the command line names a file of them; else the policy and registries do.
     """
 
@@ -44,6 +45,7 @@ class Engines:
     folder: EvidenceFolder | None = None
     is_offline: bool = False
     _recollection: Recollection | None = None
+    asks_anew: bool = False
     npm_keys: tuple[RegistryKey, ...] | None = None
     _pypi: dict[IndexSettings, PyPIEngine] = field(default_factory=dict)
     _npm: dict[Path | None, NpmEngine] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Engines:
                 index=make_index_client(self.app, self.policy, files=index),
                 store=self.app.file_store,
                 verified=self.recollection.facts,
-                recollection=self.recollection,
+                recollection=None if self.asks_anew else self.recollection,
                 make_verifier=self._make_verifier,
                 policy=self.policy,
                 now=self.app.started,
@@ -91,7 +93,7 @@ class Engines:
                 client=make_npm_client(self.app, self.policy, folder=folder),
                 store=self.app.file_store,
                 verified=self.recollection.facts,
-                recollection=self.recollection,
+                recollection=None if self.asks_anew else self.recollection,
                 facts=self.app.tarball_facts,
                 keys=load_keys(self.app, self.policy) if self.npm_keys is None else self.npm_keys,
                 make_verifier=self._make_verifier,

@@ -92,7 +92,9 @@ def run_verify(app: App, request: Request) -> int:
             facts = _facts_of_bundles(request.bundles, subjects, trusted)
         else:
             trust_root = verifier.trust_root
-            engines = Engines(app=app, policy=policy, trust_root=trust_root, stack=stack, npm_keys=npm_keys)
+            engines = Engines(
+                app=app, policy=policy, trust_root=trust_root, stack=stack, asks_anew=True, npm_keys=npm_keys
+            )
             facts = tuple(_facts_of_registry(subject, engines, app.cwd) for subject in subjects)
     judged = tuple(_judge(each, expectation) for each in facts)
     return app.conclude(
