@@ -35,7 +35,7 @@ from guard_lockfiles.package_lock_sources import stays_inside
 
 _VERSIONS = (0, 1, 2)
 _REQUESTS = ("dependencies", "optionalDependencies", "peerDependencies")
-_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])', re.DOTALL)
+_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"?|(?<=["}\]0-9a-z]),(?=\s*[}\]])', re.DOTALL)
 _IDENT = re.compile(rf"(?P<name>{NAME.pattern})@(?P<rest>.+)")
 _OWN = ("workspace:", "root:")
 _FOLDERS = ("link:", "file:", "symlink:")
