@@ -23,6 +23,7 @@ _RAW_ARCS = frozenset({1, 2, 3, 5, 6})  # .4, the display name of a workflow, ha
 _DER_ARCS = range(8, 25)
 _OTHER_NAME = x509.ObjectIdentifier(f"{_ARC}7")
 _UTF8_STRING_TAG = 0x0C
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Which newer claim repeats an older one. .5 is compared separately, because .12 holds the same repository as a URI.
 # Fulcio fills .3 and .13 from one token claim (``sha``); .19 comes from another (``workflow_sha``) and may differ.
@@ -149,7 +150,7 @@ def _decode_utf8_string(der: bytes) -> str:
 
 
 def _checked_text(text: str, place: str) -> str:
-    if re.search(r"[\x00-\x1f\x7f-\x9f]", text):
+    if _CONTROL_CHARACTER.search(text):
         raise _certificate_invalid(f"its {place} holds a control character")
     return text
 

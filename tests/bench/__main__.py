@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.environments import Bench, Cost, write_locked_requirements
+from tests.bench.verification import measure_verification
 
 _SMALL = ("rich", "requests", "flask")
 _LARGE = ("jupyterlab",)
@@ -72,6 +73,8 @@ class Case:
 _PIP = ("pip", "install", "--quiet")
 _NPM = ("npm", "install", "--no-audit", "--no-fund")
 _CI = ("npm", "ci", "--no-audit", "--no-fund")
+_VERIFICATION = "verification"
+_VERIFICATION_ROUNDS = 50
 _CASES = (
     Case("version", ("pip", "--version"), Target(added_seconds=0.08), pairs=15),
     Case("shim", ("pip", "--version"), Target(added_seconds=0.025), pairs=31, is_typed_plainly=True),
@@ -94,12 +97,17 @@ _CASES = (
 
 def main() -> int:
     """Measure the chosen cases and print a table."""
-    names = [case.name for case in _CASES]
+    names = [*(case.name for case in _CASES), _VERIFICATION]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--case", action="append", choices=names, help="measure this case only; may be repeated")
-    parser.add_argument("--pairs", type=int, help="pairs of runs for each case, instead of the case's own number")
+    parser.add_argument("--pairs", type=int, help="pairs of runs, or rounds, for each case, instead of its own number")
     options = parser.parse_args()
     chosen = [case for case in _CASES if options.case is None or case.name in options.case]
+    if options.case is None or _VERIFICATION in options.case:
+        with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
+            measure_verification(Path(folder), rounds=options.pairs or _VERIFICATION_ROUNDS)
+    if not chosen:
+        return 0
     print(f"{'case':<15}{'':<9}{'wall':>8}{'CPU':>9}   guarded / bare   added     target", flush=True)
     with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
         bench = Bench(Path(folder))
