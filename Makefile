@@ -9,7 +9,7 @@ PREFIX ?= $(HOME)/.local
 CORPUS := $(wildcard ../shared/corpus)
 export GUARD_CORPUS := $(if $(CORPUS),$(abspath $(CORPUS)),$(GUARD_CORPUS))
 
-.PHONY: demo test test-full mutation lint format bench install lock clean
+.PHONY: demo test test-full mutation fuzz lint format bench install lock clean
 
 demo: $(STAMP)
 	$(BIN)/python -m tests.demo
@@ -23,6 +23,11 @@ test-full: $(STAMP)
 # Hours: prints what no test notices when it is wrong. MODULES="guard/sigstore/log.py …" for some.
 mutation: $(STAMP)
 	$(BIN)/python -m tests.mutation $(MODULES)
+
+# Readers of untrusted evidence, each for an equal share of MINUTES. TARGETS="bundle …" for some.
+MINUTES ?= 90
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
