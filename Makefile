@@ -9,7 +9,7 @@ PREFIX ?= $(HOME)/.local
 CORPUS := $(wildcard ../shared/corpus)
 export GUARD_CORPUS := $(if $(CORPUS),$(abspath $(CORPUS)),$(GUARD_CORPUS))
 
-.PHONY: demo test test-full mutation fuzz lint format bench install lock clean
+.PHONY: demo test test-full coverage mutation fuzz lint format bench install lock clean
 
 demo: $(STAMP)
 	$(BIN)/python -m tests.demo
@@ -20,7 +20,12 @@ test: $(STAMP)
 test-full: $(STAMP)
 	GUARD_TEST_CAMPAIGNS=full $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Hours: prints what no test notices when it is wrong. MODULES="guard/sigstore/log.py …" for some.
+# Fails where a branch of the verification is taken by no test.
+coverage: $(STAMP)
+	$(BIN)/python -m coverage run -m pytest -q -p no:xdist tests/unit/test_sigstore_*.py tests/unit/test_attest_*.py
+	$(BIN)/python -m coverage report
+
+# Prints what no test notices when it is wrong. MODULES="guard/sigstore/log.py …" for some.
 mutation: $(STAMP)
 	$(BIN)/python -m tests.mutation $(MODULES)
 

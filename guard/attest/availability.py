@@ -37,19 +37,19 @@ from guard.model import EvidenceState, UnavailableCause
 class Flag(enum.Enum):
     """What the registry's metadata says about evidence for one file."""
 
-    PRESENT = "present"
-    ABSENT = "absent"
-    NEVER_CARRIED = "never-carried"
+    PRESENT = enum.auto()
+    ABSENT = enum.auto()
+    NEVER_CARRIED = enum.auto()
 
 
 class Outcome(enum.Enum):
     """What became of the request for the evidence document."""
 
-    FOUND = "found"
-    NOT_FOUND = "not-found"  # 404, 410
-    DENIED = "denied"  # 401, 403
-    FAILED = "failed"  # 5xx, timeouts, truncation
-    NOT_ASKED = "not-asked"
+    FOUND = enum.auto()
+    NOT_FOUND = enum.auto()  # 404, 410
+    DENIED = enum.auto()  # 401, 403
+    FAILED = enum.auto()  # 5xx, timeouts, truncation
+    NOT_ASKED = enum.auto()
 
 
 class Availability(NamedTuple):

@@ -54,7 +54,8 @@ def parse_statement(payload: bytes) -> Statement:
         raise EvidenceInvalid(
             EvidenceCode.STATEMENT_SUBJECT, f"the signed statement has {len(subjects)} subjects, not one"
         )
-    return _statement_about(subjects[0], text_member(subjects[0], "name", context=_WHAT), document)
+    [subject] = subjects
+    return _statement_about(subject, text_member(subject, "name", context=_WHAT), document)
 
 
 def parse_statement_about_several(payload: bytes) -> tuple[Statement, ...]:

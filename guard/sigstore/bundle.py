@@ -256,7 +256,8 @@ def _parse_content(bundle: JsonObject) -> DsseEnvelope | MessageSignature:
 def _only(items: list[dict[str, object]], what: str) -> JsonObject:
     if len(items) != 1:
         raise MalformedInput(f"there are {len(items)} {what}, not one")
-    return items[0]
+    [item] = items
+    return item
 
 
 def _capped(items: list[_Item], what: str) -> list[_Item]:

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.certificate_transparency import LogEntryType, SignedCertificateTimestamp
+from cryptography.x509.certificate_transparency import SignedCertificateTimestamp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from guard.errors import EvidenceCode, EvidenceInvalid
@@ -112,15 +112,13 @@ def verify_sct(leaf: x509.Certificate, issuer: Issuer, authorities: Authorities)
     found = list(stamps)
     if len(found) != 1:
         raise _invalid(f"it has {len(found)} signed certificate timestamps, not one")
-    stamp = found[0]
+    [stamp] = found
     log = authorities.ct_logs.get(stamp.log_id)
     if log is None:
         raise _invalid("its signed certificate timestamp is of an unknown log")
     if not log.validity.contains(stamp.timestamp.replace(tzinfo=timezone.utc)):
         raise _invalid("its signed certificate timestamp is of a log that was not believed then")
-    if stamp.entry_type is not LogEntryType.PRE_CERTIFICATE or not isinstance(
-        stamp.signature_hash_algorithm, hashes.SHA256
-    ):
+    if not isinstance(stamp.signature_hash_algorithm, hashes.SHA256):
         raise _invalid("its signed certificate timestamp is of an unknown form")
     try:
         verify_signature(log.key, stamp.signature, _signed_by_log(stamp, leaf, issuer))

@@ -153,7 +153,8 @@ def _verify_signed_v2(recorded: JsonObject, bundle: Bundle, signer: Signer) -> N
 def _only(items: list[dict[str, object]]) -> JsonObject:
     if len(items) != 1:
         raise _differs("the number of signatures")
-    return items[0]
+    [item] = items
+    return item
 
 
 def _load_pem_certificate(pem: bytes) -> x509.Certificate | None:

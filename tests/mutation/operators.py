@@ -122,7 +122,7 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.expr():
             yield from _expressions(node)
-        case ast.Return(value=ast.expr() as value) if not _is_constant(value, None):
+        case ast.Return(value=ast.expr() as value) if not (_is_constant(value, None) or _is_constant(value, False)):
             yield ast.Return(ast.Constant(None))
         case ast.Raise() | ast.Expr(value=ast.Call()):
             yield ast.Pass()

@@ -57,3 +57,7 @@ def test_a_found_document_is_never_judged_here(flag: Flag) -> None:
 )
 def test_request_is_made_only_where_it_can_tell_something(flag: Flag, url: bool, needed: bool) -> None:
     assert is_request_needed(flag, provenance_url_set=url) is needed
+
+
+def test_nobody_is_expected_unless_it_is_said() -> None:
+    assert evaluate_availability(Flag.ABSENT, Outcome.NOT_FOUND, provenance_url_set=False).state is EvidenceState.ABSENT

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
@@ -209,6 +209,14 @@ def test_keys_of_another_type_are_left_out() -> None:
     assert parse_registry_keys(document(other, LISTED, LISTED | {"keyid": "x", "scheme": "other"})) == (KEY,)
 
 
+def test_keys_of_another_type_in_the_tuf_target_are_left_out() -> None:
+    other = IN_TUF | {
+        "keyId": "x",
+        "publicKey": IN_TUF["publicKey"] | {"keyDetails": "PKIX_ED25519", "rawBytes": "AA=="},
+    }
+    assert [key.keyid for key in parse_registry_keys(document(other, IN_TUF))] == ["SHA256:ours"]
+
+
 P384 = base64.b64encode(public_der(ec.generate_private_key(ec.SECP384R1()))).decode()
 
 OF_SAME_LENGTH = base64.b64encode(KEY.spki[:8] + b"\x00" + KEY.spki[9:]).decode()
@@ -242,6 +250,7 @@ def without(entry: dict[str, Any], member: str) -> dict[str, Any]:
         pytest.param(document(LISTED | {"keyid": ""}), id="empty-name"),
         pytest.param(document(LISTED | {"keyid": 1}), id="name-no-string"),
         pytest.param(document(LISTED | {"key": "A"}), id="key-no-base64"),
+        pytest.param(document(LISTED | {"key": LISTED["key"] + "\n"}), id="key-with-junk-in-base64"),
         pytest.param(document(LISTED | {"key": ""}), id="key-empty"),
         pytest.param(document(LISTED | {"key": P384}), id="key-of-another-curve"),
         pytest.param(document(LISTED | {"key": LISTED["key"][:-4]}), id="key-cut"),
@@ -295,3 +304,13 @@ def test_reading_keys_loads_no_cryptography() -> None:
         "assert 'cryptography' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), SystemExit()])
+def test_an_interrupt_stays_an_interrupt(raised: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(serialization, "load_der_public_key", fail)
+    with pytest.raises(type(raised)):
+        verify(GOOD)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from guard.attest.publisher import parse_publisher, verify_publisher
+from guard.attest.publisher import GitHubPublisher, parse_publisher, verify_publisher
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.model import Claims
 
@@ -82,6 +82,7 @@ CIRCLE = {
         ),
         pytest.param(GITLAB, GITLAB_CLAIMS, id="gitlab"),
         pytest.param(GITLAB | {"environment": None}, GITLAB_CLAIMS, id="gitlab-environment-null"),
+        pytest.param(GITLAB, replace(GITLAB_CLAIMS, deployment_environment=None), id="gitlab-certificate-without-23"),
         pytest.param(GOOGLE, GOOGLE_CLAIMS, id="google"),
         pytest.param(CIRCLE, CIRCLE_CLAIMS, id="circleci"),
         pytest.param(CIRCLE | {"vcs_origin": None, "vcs_ref": None}, CIRCLE_CLAIMS, id="circleci-without-repository"),
@@ -140,6 +141,12 @@ def test_accepts(publisher: dict[str, object], claims: Claims) -> None:
             "workflow",
             id="github-neither-ref-nor-commit",
         ),
+        pytest.param(
+            GITHUB,
+            replace(GITHUB_CLAIMS, source_repository_ref=None, build_config_uri=f"{GITHUB_CONFIG}@None"),
+            "workflow",
+            id="github-no-ref-is-no-word",
+        ),
         pytest.param(GITHUB | {"environment": "test"}, GITHUB_CLAIMS, "environment", id="github-environment"),
         pytest.param(GITHUB, GITLAB_CLAIMS, "issuer", id="github-publisher-gitlab-certificate"),
         pytest.param(GITLAB, GITHUB_CLAIMS, "issuer", id="gitlab-publisher-github-certificate"),
@@ -168,7 +175,24 @@ def test_refuses(publisher: dict[str, object], claims: Claims, part: str) -> Non
     with pytest.raises(EvidenceInvalid) as caught:
         verify_publisher(parse_publisher(publisher), claims)
     assert caught.value.code is EvidenceCode.STATEMENT_PUBLISHER
-    assert part in caught.value.message
+    assert caught.value.message.startswith(part if "unknown" in part else f"publisher {part} ")
+
+
+def test_both_sides_are_said() -> None:
+    with pytest.raises(EvidenceInvalid) as caught:
+        verify_publisher(parse_publisher(GITHUB), replace(GITHUB_CLAIMS, source_repository_uri=None))
+    assert caught.value.message == (
+        "publisher repository 'https://github.com/acme/widget' differs from the certificate's: nothing"
+    )
+    with pytest.raises(EvidenceInvalid) as caught:
+        verify_publisher(parse_publisher(GOOGLE | {"email": "\x1b" + "e" * 300}), replace(GOOGLE_CLAIMS, san="s" * 300))
+    assert caught.value.message == (f"publisher email '\\x1b{'e' * 199}' differs from the certificate's: '{'s' * 200}'")
+
+
+def test_an_environment_that_says_nothing_is_none() -> None:
+    unsaid: dict[str, object] = {"kind": "GitHub", "repository": "a/b", "workflow": "c"}
+    for publisher in (unsaid, unsaid | {"environment": None}, unsaid | {"environment": ""}):
+        assert parse_publisher(publisher) == GitHubPublisher("a/b", "c", None)
 
 
 @pytest.mark.parametrize(

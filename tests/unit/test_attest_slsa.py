@@ -277,6 +277,11 @@ def test_what_is_not_stated_cannot_differ(name: str, path: str, value: object) -
     verify(changed(predicate, path, value), claims)
 
 
+@pytest.mark.parametrize("claim", ["source_repository_ref", "source_repository_digest", "build_config_uri"])
+def test_what_a_certificate_does_not_say_is_not_compared(claim: str) -> None:
+    verify(NPM_V1, replace(CLAIMS, **{claim: None}))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["npm-v1", "attest-v1", "npm-v0.2", "gitlab-v0.2"])
 def test_a_certificate_that_names_no_repository_can_sign_no_build_of_one(name: str) -> None:
     signer = claims_of(Identity.email("a@example.test"))
@@ -422,6 +427,12 @@ def test_any_other_build_on_githubs_machines_is_level_2(reusable: str | None) ->
 
 def test_gitlabs_machines_are_level_2() -> None:
     assert slsa_level(GITLAB) == 2
+    # What isolates the signature on GitHub says nothing of a job on GitLab.
+    assert slsa_level(replace(GITLAB, build_signer_uri=GENERATED.build_signer_uri)) == 2
+
+
+def test_a_build_whose_workflow_is_not_said_is_level_2() -> None:
+    assert level(build_signer_uri=None) == 2
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,9 @@ def test_timestamp_authorities_may_be_missing(none: Any) -> None:
     "root",
     [
         pytest.param(changed("tlogs", rawBytes="!"), id="key-no-base64"),
+        pytest.param(
+            changed("tlogs", rawBytes=ROOT["tlogs"][0]["publicKey"]["rawBytes"] + "\n"), id="key-with-junk-in-base64"
+        ),
         pytest.param(changed("tlogs", rawBytes="AAAA"), id="no-key"),
         pytest.param(changed("tlogs", rawBytes=None), id="key-missing"),
         pytest.param(changed("tlogs", validFor=[]), id="validity-no-object"),
@@ -195,3 +198,14 @@ def test_whatever_stands_in_a_root_is_used_or_refused(place: tuple[str, str], va
     root[place[0]][0][place[1]] = value
     with pytest.raises(ConfigInvalid):
         decode(root)
+
+
+def test_why_a_root_cannot_be_used_is_one_short_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("\x1b[2J" + "e" * 300)
+
+    root = parse_trust_root(json.dumps(ROOT).encode(), source="a root")
+    monkeypatch.setattr("guard.sigstore.authorities.parse_json_object", fail)
+    with pytest.raises(ConfigInvalid) as caught:
+        decode_authorities(root)
+    assert caught.value.message == f"trust root a root cannot be used: ?[2J{'e' * 196}"

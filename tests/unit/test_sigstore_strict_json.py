@@ -15,6 +15,10 @@ def nested(levels: int) -> bytes:
     return b'{"a":' * levels + b"1" + b"}" * levels
 
 
+def listed(levels: int) -> bytes:
+    return b'{"a":' + b"[" * (levels - 1) + b"1" + b"]" * (levels - 1) + b"}"
+
+
 @pytest.mark.parametrize(
     ("data", "part"),
     [
@@ -25,15 +29,22 @@ def nested(levels: int) -> bytes:
         pytest.param(b'{"a":1', "malformed", id="cut"),
         pytest.param(b'{"a":1,"a":1}', "'a' occurs twice", id="duplicate-name"),
         pytest.param(b'{"b":[{"a":1,"\\u0061":2}]}', "'a' occurs twice", id="duplicate-name-nested-and-escaped"),
+        pytest.param(b'{"b":1,"a":1,"a":2}', "'a' occurs twice", id="duplicate-name-after-another"),
         pytest.param(b'{"a":NaN}', "NaN is not JSON", id="nan"),
         pytest.param(b'{"a":-Infinity}', "-Infinity is not JSON", id="infinity"),
         pytest.param(b'{"a":"\\ud800"}', "surrogates not allowed", id="lone-surrogate-value"),
         pytest.param(b'{"\\ud800":1}', "surrogates not allowed", id="lone-surrogate-name"),
+        pytest.param(b'{"a":"\\uD800"}', "surrogates not allowed", id="lone-surrogate-in-capitals"),
+        pytest.param(b'{"a":[{"b":["\\udc00"]}]}', "surrogates not allowed", id="lone-surrogate-in-a-list"),
         pytest.param(b'{"a":"\xff"}', "utf-8", id="not-utf-8"),
         pytest.param('{"a":1}'.encode("utf-16"), "utf-8", id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"a":1}', "malformed", id="byte-order-mark"),
         pytest.param(b'{"a":' + b"9" * 5000 + b"}", "malformed", id="number-of-5000-digits"),
-        pytest.param(nested(JSON_MAX_DEPTH + 2), "nested deeper", id="too-deep"),
+        pytest.param(nested(JSON_MAX_DEPTH + 1), "nested deeper", id="too-deep"),
+        pytest.param(listed(JSON_MAX_DEPTH + 1), "nested deeper", id="lists-too-deep"),
+        pytest.param(
+            b'{"a":{"b":' + listed(JSON_MAX_DEPTH - 1) + b"}}", "nested deeper", id="lists-in-objects-too-deep"
+        ),
         pytest.param(b'{"a":' + b"[" * 200_000, "malformed", id="recursion"),
     ],
 )
@@ -44,7 +55,14 @@ def test_refuses(data: bytes, part: str) -> None:
 
 
 def test_depth_at_the_limit_is_read() -> None:
-    parse_json_object(nested(JSON_MAX_DEPTH), what="the document")
+    for document in (nested(JSON_MAX_DEPTH), listed(JSON_MAX_DEPTH)):
+        parse_json_object(document, what="the document")
+        # With a character that is written in two halves all of it is walked.
+        parse_json_object(document.replace(b"1", b'"\\ud83d\\ude00"'), what="the document")
+
+
+def test_many_values_beside_each_other_are_not_deep() -> None:
+    parse_json_object(b'{"a":[' + b"{}," * 200 + b"[]]}", what="the document")
 
 
 @given(st.binary(max_size=200))
@@ -72,3 +90,14 @@ def test_object_member_refuses_other_types(value: object) -> None:
 def test_objects_member_refuses_other_types(value: object) -> None:
     with pytest.raises(MalformedInput, match="'a' is missing or no list of objects"):
         objects_member({"a": value}, "a")
+
+
+def test_a_place_that_is_not_said_is_not_made_up() -> None:
+    for read, message in (
+        (text_member, "'a' is missing or no string"),
+        (object_member, "'a' is missing or no object"),
+        (objects_member, "'a' is missing or no list of objects"),
+    ):
+        with pytest.raises(MalformedInput) as caught:
+            read({}, "a")
+        assert caught.value.message == message

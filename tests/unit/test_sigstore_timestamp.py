@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from guard.errors import EvidenceCode, EvidenceInvalid
 from guard.sigstore.authorities import Authorities, Authority, Validity
 from guard.sigstore.bundle import Bundle, parse_bundle
 from guard.sigstore.timestamp import verify_timestamps
+from tests.sim.authority import authority_name, new_key
 from tests.sim.forms import ENVELOPE_V2
 from tests.sim.judging import NOW, authorities_of, judge, mint
 from tests.sim.mint import SIGNED_AGO, Stamp
-from tests.sim.timestamp import TimestampAuthority
+from tests.sim.timestamp import TimestampAuthority, _builder, _sign
 
 AUTHORITIES = authorities_of(mint().trust_root())
 AT = NOW - SIGNED_AGO
@@ -109,6 +111,15 @@ def test_an_authority_has_a_leaf_and_a_root() -> None:
     assert times(stamp, Authority(authority.chain[:1], ALWAYS)) == ()
     assert times(stamp, Authority(authority.chain[1:], ALWAYS)) == ()
     assert times(stamp, Authority((authority.chain[0], other.chain[1]), ALWAYS)) == ()
+
+
+def test_an_authority_that_is_its_own_root_is_none() -> None:
+    """sigstore-python, too, asks for a certificate above the one that signs (``verifier.py``)."""
+    key, span = new_key(), (NOW - timedelta(days=1), NOW + timedelta(days=1))
+    builder = _builder("sim-tsa", authority_name("sim-tsa"), key, span)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    authority = TimestampAuthority(key, (_sign(builder, key),), key)
+    assert times(stamped(stamp_of(authority)), Authority(authority.chain, ALWAYS)) == ()
 
 
 def test_intermediates_are_used() -> None:

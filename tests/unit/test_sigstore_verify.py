@@ -20,7 +20,7 @@ from guard.limits import BUNDLE_MAX_BYTES
 from guard.sigstore import own
 from guard.sigstore.bundle import parse_bundle
 from guard.sigstore.keys import Artifact
-from guard.sigstore.library import is_supported
+from guard.sigstore.library import create_verifier, is_supported
 from guard.sigstore.own import Proven
 from guard.sigstore.trust_root import parse_trust_root
 from guard.sigstore.verify import PublicKeyWithWindow, UnknownKey, Verifier
@@ -257,6 +257,18 @@ def test_whatever_the_library_raises_refuses(raised: BaseException, monkeypatch:
 
 def test_an_interrupt_stays_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal_when_library_raises(KeyboardInterrupt(), monkeypatch, KeyboardInterrupt)
+
+
+def test_an_interrupt_stays_one_where_a_key_or_a_trust_root_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("guard.sigstore.keys.load_public_key", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        VERIFIER.verify_dsse(KEY_SIGNED, keys={SIGNER.hint: ours()})
+    monkeypatch.setattr("guard.sigstore.library._decode_trust_root", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        create_verifier(ROOT)
 
 
 def refusal_when_library_raises(
