@@ -15,7 +15,7 @@ from guard.sigstore.keys import PublicKey, load_public_key
 from guard.sigstore.trust_root import parse_trust_root
 
 CORPUS = Path(os.environ.get("GUARD_CORPUS", ""))
-IS_THERE = "GUARD_CORPUS" in os.environ
+IS_THERE = bool(os.environ.get("GUARD_CORPUS"))
 
 
 @dataclass(frozen=True, slots=True)

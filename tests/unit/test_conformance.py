@@ -15,7 +15,7 @@ from tests.conformance import main
 CORPUS = Path(os.environ.get("GUARD_CORPUS", ""))
 CASES = (
     sorted(path.parent for path in CORPUS.glob("conformance/*/bundle.sigstore.json"))
-    if "GUARD_CORPUS" in os.environ
+    if os.environ.get("GUARD_CORPUS")
     else []
 )
 IDENTITY = (
