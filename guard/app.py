@@ -285,6 +285,7 @@ class App:
         trust_root: TrustRoot | None = None,
         show: Callable[[RunReport], None] = lambda _: None,
         unusable: bool = False,
+        is_offline: bool = False,
     ) -> int:
         """Report what a run came to.
 
@@ -296,6 +297,7 @@ class App:
             trust_root: the trust root that signatures were checked with.
             show: prints what the command's own standard output has of the report, before the verdict is said.
             unusable: whether the input itself could not be used, which beats what was decided.
+            is_offline: whether nothing may be fetched behind the user's back either.
 
         Returns:
             The exit status: 10 or 11 where guard refused, else the tool's own.
@@ -331,7 +333,7 @@ class App:
             render_text(report, self.console, verbose=self.options.verbose > 0)
         if self.options.report is not None:
             _write_report(self.options.report, render_json(report))
-        if policy is not None:
+        if policy is not None and not is_offline:
             self._refresh_trust_root(outcome, policy)
         return exit_code
 

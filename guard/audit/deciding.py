@@ -93,10 +93,7 @@ def decide_entries(
         engines: gather and decide.
         done: told how many of how many are decided.
     """
-    batches: dict[tuple[object, object], _Batch] = {}
-    for entry, platforms in selection.entries:
-        batch = batches.setdefault(_batch_key(entry, platforms), _Batch(platforms))
-        batch.questions.setdefault(_question(entry), entry)
+    batches = batches_of(selection)
     total = sum(len(batch.questions) for batch in batches.values())
     count = 0
 
@@ -105,7 +102,7 @@ def decide_entries(
         count += 1
         done(count, total)
 
-    answers = {key: batch.judge(engines, tick) for key, batch in batches.items()}
+    answers = {key: _judge(batch, engines, tick) for key, batch in batches.items()}
     judged = tuple(
         _at_place(answers[_batch_key(entry, platforms)][_question(entry)], entry)
         for entry, platforms in selection.entries
@@ -114,28 +111,52 @@ def decide_entries(
 
 
 @dataclass(slots=True)
-class _Batch:
-    """Questions that one engine answers, for one choice of platforms."""
+class Batch:
+    """Questions that one engine answers, for one choice of platforms.
+
+    Args:
+        platforms: for which the files of a release are chosen.
+        questions: each question once, with the first entry that asks it.
+    """
 
     platforms: Platforms
     questions: dict[LockedRequest, AuditEntry] = field(default_factory=dict)
 
-    def judge(self, engines: Engines, done: Callable[[Judged], None]) -> Mapping[LockedRequest, Judged]:
-        lock = next(iter(self.questions.values())).lock
-        asked = tuple(question for question, entry in self.questions.items() if not _is_local(entry))
-        local = {question: entry for question, entry in self.questions.items() if _is_local(entry)}
-        engine: NpmEngine | PyPIEngine
-        if next(iter(self.questions)).artifact.ecosystem is Ecosystem.NPM:
-            engine = engines.npm(lock.found.path.parent)
-            judged = engine.judge_all_locked(asked, done=done)
-        else:
-            engine = engines.pypi(lock.index)
-            judged = engine.judge_all_locked(asked, fits=self.platforms.take_file, done=done)
-        answers = dict(zip(asked, judged, strict=True))
-        for question, entry in local.items():
+    @property
+    def ecosystem(self) -> Ecosystem:
+        """Of every question."""
+        return next(iter(self.questions)).artifact.ecosystem
+
+    @property
+    def lock(self) -> LoadedLock:
+        """One of the locks that ask, all of which are used with the same registries."""
+        return next(iter(self.questions.values())).lock
+
+
+def batches_of(selection: Selection) -> Mapping[tuple[object, object], Batch]:
+    """Return what is asked, by who answers it."""
+    batches: dict[tuple[object, object], Batch] = {}
+    for entry, platforms in selection.entries:
+        batch = batches.setdefault(_batch_key(entry, platforms), Batch(platforms))
+        batch.questions.setdefault(_question(entry), entry)
+    return batches
+
+
+def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Mapping[LockedRequest, Judged]:
+    asked = tuple(question for question, entry in batch.questions.items() if not _is_local(entry))
+    engine: NpmEngine | PyPIEngine
+    if batch.ecosystem is Ecosystem.NPM:
+        engine = engines.npm(batch.lock.found.path.parent)
+        judged = engine.judge_all_locked(asked, done=done)
+    else:
+        engine = engines.pypi(batch.lock.index)
+        judged = engine.judge_all_locked(asked, fits=batch.platforms.take_file, done=done)
+    answers = dict(zip(asked, judged, strict=True))
+    for question, entry in batch.questions.items():
+        if _is_local(entry):
             answers[question] = engine.judge_facts(_local_facts(entry))
             done(answers[question])
-        return answers
+    return answers
 
 
 def _batch_key(entry: AuditEntry, platforms: Platforms) -> tuple[object, object]:

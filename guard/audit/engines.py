@@ -18,6 +18,8 @@ from guard.managers.npm.configured import load_keys, make_npm_client
 from guard.managers.pip.configured import make_index_client
 from guard.managers.pip.requirements import IndexSettings
 from guard.policy.policy import Policy
+from guard.registry.npm import NpmClient
+from guard.registry.pypi import IndexClient
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
 from guard.store.evidence_folder import EvidenceFolder
@@ -68,7 +70,7 @@ class Engines:
         """
         if index not in self._pypi:
             engine = PyPIEngine(
-                index=make_index_client(self.app, self.policy, files=index),
+                index=self.index_client(index),
                 store=self.app.file_store,
                 verified=self.recollection.facts,
                 recollection=None if self.asks_anew else self.recollection,
@@ -90,7 +92,7 @@ class Engines:
         key = own if own.is_file() else None
         if key not in self._npm:
             engine = NpmEngine(
-                client=make_npm_client(self.app, self.policy, folder=folder),
+                client=self.npm_client(folder),
                 store=self.app.file_store,
                 verified=self.recollection.facts,
                 recollection=None if self.asks_anew else self.recollection,
@@ -103,6 +105,14 @@ class Engines:
             self.stack.callback(engine.close)
             self._npm[key] = engine
         return self._npm[key]
+
+    def index_client(self, index: IndexSettings) -> IndexClient:
+        """Return a new client for the indexes that a lock's requirement files ask for; see :meth:`pypi`."""
+        return make_index_client(self.app, self.policy, files=index)
+
+    def npm_client(self, folder: Path) -> NpmClient:
+        """Return a new client for the registries that npm would use in a folder; see :meth:`npm`."""
+        return make_npm_client(self.app, self.policy, folder=folder)
 
     def _make_verifier(self) -> Verifier:
         return Verifier(self.trust_root, now=self.app.latest_now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,19 +11,21 @@ from pathlib import Path
 from guard.app import App
 from guard.audit.changes import Base, accept, find_base, find_changes, with_previous
 from guard.audit.deciding import decide_entries, select_entries
-from guard.audit.discovery import find_lockfiles
+from guard.audit.discovery import FoundFile, find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode, UsageError
 from guard.managers.progress import Progress, show_progress
+from guard.model import Finding
 from guard.policy.policy import Policy
 from guard.report.github import render_annotations, render_step_summary
 from guard.report.json_report import render_json
 from guard.report.junit import render_junit
 from guard.report.model import RunReport
 from guard.report.sarif import render_sarif
+from guard.store.evidence_folder import EvidenceFolder
 
 # What each format makes of a report; `text` is for people, and stands on standard error in any case.
 RENDERERS: Mapping[str, Callable[[RunReport], str]] = {
@@ -46,6 +48,8 @@ class AuditRequest:
         all_platforms: whether entries for every platform are decided.
         changed_since: the revision that a change is compared with; ``None`` to decide everything.
         accept_identity_changes: whether the reviewer accepts a change of the rules themselves.
+        offline: whether nothing is asked of registries.
+        evidence: folder of saved evidence.
     """
 
     paths: tuple[Path, ...]
@@ -54,6 +58,8 @@ class AuditRequest:
     all_platforms: bool
     changed_since: str | None
     accept_identity_changes: bool
+    offline: bool
+    evidence: Path | None
 
 
 def run_audit(app: App, request: AuditRequest) -> int:
@@ -75,12 +81,16 @@ def run_audit(app: App, request: AuditRequest) -> int:
     base = None if request.changed_since is None else find_base(app, request.changed_since)
     policy = app.load_policy() if base is None else app.load_policy(base.load)
     trust_root = app.load_trust_root(policy)
-    reader = LockReader(load_from_disk, cwd=app.cwd, root=app.project, environ=app.environ)
-    read = [reader.read(each) for each in found]
-    broken = tuple(each.finding for each in read if isinstance(each, UnreadableLock))
-    locks = [each for each in read if isinstance(each, LoadedLock)]
+    locks, broken = read_locks(app, found)
     with ExitStack() as stack:
-        engines = Engines(app=app, policy=policy, trust_root=trust_root, stack=stack)
+        engines = Engines(
+            app=app,
+            policy=policy,
+            trust_root=trust_root,
+            stack=stack,
+            folder=_evidence_folder(app, request),
+            is_offline=request.offline,
+        )
         outcome = _decide(app, request, base, policy, locks, engines, show_progress(app, stack))
     findings = (*broken, *(accept(outcome.findings) if request.accept_identity_changes else outcome.findings))
     return app.conclude(
@@ -90,7 +100,29 @@ def run_audit(app: App, request: AuditRequest) -> int:
         trust_root=trust_root,
         show=lambda report: _write(app, report, written),
         unusable=bool(broken),
+        is_offline=request.offline,
     )
+
+
+def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, ...], tuple[Finding, ...]]:
+    """Read lockfiles.
+
+    Returns:
+        The locks, and a finding for each file that is none.
+    """
+    reader = LockReader(load_from_disk, cwd=app.cwd, root=app.project, environ=app.environ)
+    read = [reader.read(each) for each in found]
+    broken = tuple(each.finding for each in read if isinstance(each, UnreadableLock))
+    return tuple(each for each in read if isinstance(each, LoadedLock)), broken
+
+
+def _evidence_folder(app: App, request: AuditRequest) -> EvidenceFolder | None:
+    if request.evidence is None:
+        return None
+    path = app.cwd / request.evidence
+    if not path.is_dir():
+        raise UsageError(f"{path} is no folder of evidence", hint=f"guard evidence fetch -o {request.evidence}")
+    return EvidenceFolder(path)
 
 
 def _decide(
@@ -98,7 +130,7 @@ def _decide(
     request: AuditRequest,
     base: Base | None,
     policy: Policy,
-    locks: list[LoadedLock],
+    locks: tuple[LoadedLock, ...],
     engines: Engines,
     progress: Progress,
 ) -> Outcome:

@@ -222,6 +222,10 @@ def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, outp
 )
 @click.option("--all-platforms", is_flag=True, help="Decide the files for every platform, not only for those in use.")
 @click.option("--changed-since", metavar="REV", help="Decide only what is new or different against a git revision.")
+@click.option("--offline", is_flag=True, help="Ask no registry: what was asked a while ago and --evidence must do.")
+@click.option(
+    "--evidence", type=click.Path(path_type=Path), metavar="DIR", help="Folder of evidence, see guard evidence fetch."
+)
 @click.option("--accept-identity-changes", is_flag=True, help="Accept a looser policy; for whoever reviews the change.")
 @common_options
 @click.pass_obj
@@ -233,6 +237,29 @@ def audit(app: App, /, **values: Any) -> int:
     from guard.cli.audit import AuditRequest, run_audit
 
     return run_audit(app, AuditRequest(**values))
+
+
+@guard.group()
+def evidence() -> None:
+    """Save evidence for machines that cannot ask registries."""
+
+
+@evidence.command("fetch")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder to save it in."
+)
+@click.option("--all-platforms", is_flag=True, help="Save it for the files of every platform.")
+@common_options
+@click.pass_obj
+def evidence_fetch(app: App, paths: tuple[Path, ...], output: Path, *, all_platforms: bool) -> int:
+    """Save what registries say about everything that lockfiles name; guard audit --evidence reads it.
+
+    PATH is as for guard audit.
+    """
+    from guard.cli.evidence import fetch
+
+    return fetch(app, paths, output, all_platforms=all_platforms)
 
 
 @guard.group()
