@@ -19,6 +19,7 @@ SIGNED_CONTENT_MAX_BYTES = 1024 * MIB
 PACKUMENT_MAX_BYTES = 128 * MIB
 PACKAGE_VERSION_MAX_BYTES = 8 * MIB
 REGISTRY_KEYS_MAX_BYTES = 1 * MIB
+LOG_ANSWER_MAX_BYTES = 4 * MIB  # two entries at most, each with the statement and a certificate
 AUDIT_ANSWER_MAX_BYTES = 32 * MIB
 POLICY_MAX_BYTES = 1 * MIB
 TRUST_ROOT_MAX_BYTES = 1 * MIB
@@ -49,6 +50,7 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
 RUN_DEADLINE_SECONDS = 1800.0
 RETRY_AFTER_MAX_SECONDS = 30.0
+LOG_DEADLINE_SECONDS = 60.0  # one small question to each log of a trust root
 TUF_DEADLINE_SECONDS = 10  # a first refresh is seven requests of kilobytes, later ones two
 TRUST_ROOT_REFRESH_SECONDS = 24 * 3600  # Sigstore announces a new key in its trusted root long before it is used
 

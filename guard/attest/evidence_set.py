@@ -15,8 +15,8 @@ from guard.attest.documents import invalid_evidence
 from guard.attest.evidence_file import EvidenceDocument
 from guard.attest.file_evidence import Trusted, verify_document
 from guard.attest.subject import Subject
-from guard.errors import EvidenceCode, MalformedInput
-from guard.model import Evidence, EvidenceKind, EvidenceState
+from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput, Unavailable
+from guard.model import Evidence, EvidenceKind, EvidenceState, UnavailableCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +27,13 @@ class EvidenceFile:
         label: what the user calls it.
         documents: in it.
         problem: why it cannot be read; ``None`` where it can.
+        outage: why what it lacks could not be fetched; ``None`` where it lacks nothing.
     """
 
     label: str
     documents: tuple[EvidenceDocument, ...] = ()
-    problem: MalformedInput | None = None
+    problem: MalformedInput | EvidenceInvalid | None = None
+    outage: Unavailable | None = None
 
 
 # What one document shows, for each of the files in question.
@@ -68,6 +70,13 @@ def verify_evidence_files(
 def _about_one(file: EvidenceFile, shown: Sequence[_Shown], position: int) -> Iterator[Evidence]:
     if file.problem is not None:
         yield _labelled(invalid_evidence(file.problem, EvidenceKind.OTHER_STATEMENT), file.label)
+    if file.outage is not None:
+        yield Evidence(
+            kind=EvidenceKind.OTHER_STATEMENT,
+            state=EvidenceState.UNAVAILABLE,
+            cause=UnavailableCause.OUTAGE,
+            reason=f"{file.label}: {file.outage.message}",
+        )
     is_about_it = any(_holds(each[position]) for each in shown)
     for document, each in zip(file.documents, shown, strict=True):
         if _is_about_another(each, position) or (is_about_it and _names_another(each[position])):

@@ -13,7 +13,7 @@ from typing_extensions import assert_never
 
 from guard import limits
 from guard.app import App, load_anchor
-from guard.attest.evidence_file import parse_evidence_file
+from guard.attest.evidence_file import EvidenceDocument, Form, parse_evidence_file
 from guard.attest.evidence_set import EvidenceFile, verify_evidence_files
 from guard.attest.file_evidence import Trusted, key_id_of
 from guard.attest.npm import RegistryKeys
@@ -25,16 +25,18 @@ from guard.constants import NPM_REGISTRY_URL
 from guard.engine.npm_keys import load_shipped_keys
 from guard.engine.outcome import Outcome
 from guard.engine.subjects import artifact_of, registry_request
-from guard.errors import ConfigInvalid, ExitCode, MalformedInput, UsageError
+from guard.errors import ConfigInvalid, EvidenceInvalid, ExitCode, MalformedInput, Unavailable, UsageError
 from guard.managers.npm.configured import load_keys, make_npm_client
 from guard.managers.pip.requirements import IndexSettings
 from guard.model import Facts, Judged
 from guard.policy.expectation import Expectation
 from guard.policy.policy import Policy
 from guard.policy.verification import evaluate_verification, expected_evidence
+from guard.registry.transparency_log import TransparencyLogs
 from guard.report.json_report import render_json
 from guard.report.model import RunReport
 from guard.report.verification import render_verification
+from guard.sigstore.envelope import parse_certified_envelope
 from guard.sigstore.verify import Verifier
 from guard.store.subjects import digest_subject, load_file_subject
 
@@ -89,7 +91,8 @@ def run_verify(app: App, request: Request) -> int:
     with ExitStack() as stack:
         if request.bundles:
             trusted = _trusted(app, policy, verifier, subjects, npm_keys, key)
-            facts = _facts_of_bundles(request.bundles, subjects, trusted)
+            logs = TransparencyLogs(verifier.trust_root, app.environ)
+            facts = _facts_of_bundles([_load_evidence(path, logs) for path in request.bundles], subjects, trusted)
         else:
             trust_root = verifier.trust_root
             engines = Engines(
@@ -157,22 +160,35 @@ def _facts_of_registry(subject: Subject, engines: Engines, folder: Path) -> Fact
     return replace(facts, artifact=replace(facts.artifact, digests=subject.digests, file=subject.filename))
 
 
-def _facts_of_bundles(paths: Sequence[Path], subjects: Sequence[Subject], trusted: Trusted) -> tuple[Facts, ...]:
-    evidence = verify_evidence_files([_load_evidence(path) for path in paths], subjects, trusted)
+def _facts_of_bundles(
+    files: Sequence[EvidenceFile], subjects: Sequence[Subject], trusted: Trusted
+) -> tuple[Facts, ...]:
+    evidence = verify_evidence_files(files, subjects, trusted)
     return tuple(
         Facts(artifact=artifact_of(subject), evidence=found) for subject, found in zip(subjects, evidence, strict=True)
     )
 
 
-def _load_evidence(path: Path) -> EvidenceFile:
+def _load_evidence(path: Path, logs: TransparencyLogs) -> EvidenceFile:
     try:
         with path.open("rb") as stream:
             data = stream.read(limits.EVIDENCE_FILE_MAX_BYTES + 1)
-        return EvidenceFile(label=str(path), documents=parse_evidence_file(data))
+        documents = tuple(_completed(each, logs) for each in parse_evidence_file(data))
     except OSError as error:
         return EvidenceFile(label=str(path), problem=MalformedInput(f"it cannot be read: {error.strerror}"))
-    except MalformedInput as error:
+    except Unavailable as error:
+        return EvidenceFile(label=str(path), outage=error)
+    except (MalformedInput, EvidenceInvalid) as error:
         return EvidenceFile(label=str(path), problem=error)
+    return EvidenceFile(label=str(path), documents=documents)
+
+
+def _completed(document: EvidenceDocument, logs: TransparencyLogs) -> EvidenceDocument:
+    """Return an envelope that came without its log entry as the bundle that it makes with it."""
+    if document.form is not Form.ENVELOPE:
+        return document
+    bundle = logs.complete(parse_certified_envelope(document.members, document.data))
+    return replace(document, form=Form.BUNDLE, members=bundle)
 
 
 def _load_key(path: Path) -> bytes:

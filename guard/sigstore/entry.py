@@ -1,6 +1,6 @@
 """What a log recorded, compared with the bundle that it comes with: an entry about something else proves nothing.
 
-Formats: sigstore/rekor ``pkg/types`` (hashedrekord 0.0.1, dsse 0.0.1, intoto 0.0.2) and sigstore/rekor-tiles
+Formats: sigstore/rekor ``pkg/types`` (hashedrekord 0.0.1, dsse 0.0.1, intoto 0.0.1 and 0.0.2) and sigstore/rekor-tiles
 (hashedrekord 0.0.2 and dsse 0.0.2 of Rekor v2).
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -72,6 +73,8 @@ def _verify_spec(
             _verify_payload_hash(object_member(spec, "payloadHash"), envelope)
             recorded = _only(objects_member(spec, "signatures"))
             _verify_signed(text_member(recorded, "signature"), text_member(recorded, "verifier"), bundle, signer)
+        case "intoto", "0.0.1", DsseEnvelope() as envelope:
+            _verify_intoto_v1(spec, envelope, signer)
         case "intoto", "0.0.2", DsseEnvelope() as envelope:
             _verify_intoto(object_member(spec, "content"), envelope, bundle, signer)
         case "hashedrekord", "0.0.2", _:
@@ -119,6 +122,34 @@ def _verify_intoto(content: JsonObject, envelope: DsseEnvelope, bundle: Bundle, 
     # The signature is encoded twice in this kind of entry.
     encoded = _decode(text_member(signature, "sig")).decode("ascii", "replace")
     _verify_signed(encoded, text_member(signature, "publicKey"), bundle, signer)
+
+
+def _verify_intoto_v1(spec: JsonObject, envelope: DsseEnvelope, signer: Signer) -> None:
+    """Compare an entry that holds the signature only in the hash of the envelope's JSON.
+
+    It was uploaded by programs in Go: cosign without the certificate, the SLSA generators with it
+    (slsa-github-generator, ``signing/envelope``), each in the one form in which Go writes it.
+    """
+    content = object_member(spec, "content")
+    _verify_payload_hash(object_member(content, "payloadHash"), envelope)
+    key = _decode(text_member(spec, "publicKey"))
+    if not signer.is_named_by(key):
+        raise _differs("the signer")
+    signature = {"keyid": envelope.key_id, "sig": base64.b64encode(envelope.signature).decode()}
+    uploaded = [
+        json.dumps(
+            {
+                "payloadType": envelope.payload_type,
+                "payload": base64.b64encode(envelope.payload).decode(),
+                "signatures": [signature | certificate],
+            },
+            separators=(",", ":"),
+        )
+        for certificate in ({"cert": key.decode("ascii", "replace")}, {})
+    ]
+    hashes = [{"algorithm": "sha256", "value": _sha256(each.encode()).hex()} for each in uploaded]
+    if object_member(content, "hash") not in hashes:
+        raise _differs("the envelope")
 
 
 def _verify_payload_hash(recorded: JsonObject, envelope: DsseEnvelope) -> None:
