@@ -11,6 +11,7 @@ EVIDENCE_BEARING_INDEX_HOSTS = frozenset({PYPI_HOST})
 
 NPM_REGISTRY_URL = "https://registry.npmjs.org/"
 NPM_HOST = "registry.npmjs.org"
+YARN_REGISTRY_URL = "https://registry.yarnpkg.com/"  # another name of the same one, which yarn writes into its locks
 
 # Sigstore's public instance: the TUF repository that its trusted root comes from.
 SIGSTORE_TUF_URL = "https://tuf-repo-cdn.sigstore.dev"

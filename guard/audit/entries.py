@@ -60,7 +60,8 @@ def entries_of(lock: LoadedLock, *, project: Path) -> tuple[AuditEntry, ...]:
     entries = []
     for part in lock.parts:
         for locked in part.lock.artifacts:
-            request = _request(_as_asked(locked, asked), part, project, enforced=lock.is_pinned)
+            enforced = lock.is_pinned and not part.lock.pins_other_files
+            request = _request(_as_asked(locked, asked), part, project, enforced=enforced)
             entries.append(AuditEntry(lock=lock, part=part, locked=locked, request=request))
     return tuple(entries)
 

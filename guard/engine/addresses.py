@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
-from guard.constants import NPM_REGISTRY_URL, PYPI_FILES_HOST
+from guard.constants import NPM_REGISTRY_URL, PYPI_FILES_HOST, YARN_REGISTRY_URL
 from guard.registry.credentials import redact_url
 from guard.registry.packument import PublishedVersion
 from guard.registry.simple import IndexFile, link_filename
@@ -40,7 +40,7 @@ def compare_address(resolved: str | None, published: PublishedVersion, configure
     if path != unquote(urlsplit(published.tarball).path) and not _names_release(path, published):
         return elsewhere, False
     # The public registry's address stands for whatever registry is configured (npm's replace-registry-host).
-    if host in (_host_of(published.tarball), _host_of(NPM_REGISTRY_URL)):
+    if host in map(_host_of, (published.tarball, NPM_REGISTRY_URL, YARN_REGISTRY_URL)):
         return "", True
     shown = redact_url(f"{found.scheme}://{found.netloc}")
     return f"the lock names the host {shown}", host in map(_host_of, configured)

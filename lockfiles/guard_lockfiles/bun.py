@@ -149,6 +149,7 @@ def _parse_package(key: str, value: object, line: int, column: int) -> LockedArt
         os=read_texts(about, "os"),
         cpu=read_texts(about, "cpu"),
         libc=read_texts(about, "libc"),
+        has_install_script=read_flag(about, "hasInstallScript"),
     )
     if SEMVER.fullmatch(rest):
         return _from_registry(base, rest, value, about)

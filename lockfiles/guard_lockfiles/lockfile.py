@@ -135,6 +135,8 @@ class Lockfile:
             them, for the project's own files say that.
         folders: folders of the project and its workspaces, from the lockfile's own; empty where it does not say.
         is_pinned: whether anything in it is pinned by digest; a requirements file that pins nothing is no lockfile.
+        pins_other_files: whether it pins files that no registry delivers, as yarn's own archives are; then an entry
+            without a digest is nothing that was left open.
     """
 
     format: str
@@ -147,6 +149,7 @@ class Lockfile:
     aliased: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
     is_pinned: bool = True
+    pins_other_files: bool = False
 
 
 def parse_digests(texts: Iterable[str]) -> tuple[str, ...]:

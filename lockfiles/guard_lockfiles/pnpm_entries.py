@@ -16,6 +16,7 @@ from guard_lockfiles.npm_fields import (
     commit_of_archive,
     digests_of,
     is_git_archive,
+    read_flag,
     read_object,
     read_text,
     read_texts,
@@ -80,6 +81,7 @@ def parse_package(
         libc=read_texts(value, "libc"),
         is_dev=circumstances.is_dev,
         is_optional=circumstances.is_optional,
+        has_install_script=read_flag(value, "requiresBuild"),
     )
     if resolution.get("type") == "variations":
         return tuple(_variants(base, resolution))

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, unquote
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source, UnreadableEntry
 from guard_lockfiles.npm_fields import (
+    SEMVER,
     Unreadable,
     check_count,
     check_name,
@@ -42,6 +43,7 @@ _GIT = re.compile(
     r"(?:git(?:\+[a-z]+)?:|ssh:|git@|https?://[^#]+\.git(?:#|$)|https?://.*#(?:.*&)?commit=|github:|[^/:@]+/[^/:@]+#)"
 )
 _COMMIT = re.compile(r"[#&]commit=(?P<commit>[0-9a-f]+)")
+_PATCHES_MAX_DEPTH = 8
 _SEPARATOR = re.compile(r" *, *")  # ``MULTIPLE_KEYS_REGEXP``
 _CONDITION = re.compile(r"(?P<negation>!?)(?P<field>os|cpu|libc)=(?P<value>[^\s()&|]+)")
 
@@ -96,6 +98,7 @@ def parse_yarn_berry(text: str) -> Lockfile:
         unreadable=tuple(unreadable),
         aliased=frozenset(_aliased(root)),
         folders=tuple(_folders(root)),
+        pins_other_files=True,
     )
 
 
@@ -188,7 +191,7 @@ def _with_locator(base: LockedArtifact, locator: _Locator) -> LockedArtifact:
         case "npm":
             return _with_version(base, locator)
         case "patch":
-            return _with_patched(base, locator)
+            return _with_patched(base, _written_path(locator))
         case "link" | "portal" | "file":
             source = Source.FOLDER if _is_folder(locator) else Source.FILE
             return replace(base, source=source, resolved=_path_of(locator))
@@ -235,15 +238,23 @@ def _with_version(base: LockedArtifact, locator: _Locator) -> LockedArtifact:
     return replace(base, resolved=None if address is None else check_text(address, "its address"))
 
 
-def _with_patched(base: LockedArtifact, locator: _Locator) -> LockedArtifact:
-    """Read ``patch:name@npm%3A1.0.0#PATCHES``: what is patched is an entry of its own, and gives the name."""
-    patched = _IDENT.fullmatch(unquote(_written_path(locator)))
-    if patched is None:
-        raise Unreadable("`resolution` is no patch of a locator")
-    name = check_name(patched["name"])
-    installed_as = base.installed_as or (base.name if base.name != name else None)
-    patches = check_text(f"patch:{locator.reference.partition('#')[2]}", "its list of patches")
-    return replace(base, name=name, installed_as=installed_as, source=Source.OTHER, resolved=patches)
+def _with_patched(base: LockedArtifact, source: str) -> LockedArtifact:
+    """Read ``patch:name@npm%3A1.0.0``: yarn fetches what is patched, which gives name and version, and changes it."""
+    for _ in range(_PATCHES_MAX_DEPTH):
+        patched = _parse_locator(unquote(source))
+        if patched.protocol != "patch":
+            break
+        source = _written_path(patched)
+    version = patched.reference.removeprefix("npm:")
+    is_of_registry = SEMVER.fullmatch(version) is not None
+    name = check_name(patched.name)
+    return replace(
+        base,
+        name=name,
+        version=version if is_of_registry else base.version,
+        installed_as=base.installed_as or (base.name if base.name != name else None),
+        source=Source.REGISTRY if is_of_registry else Source.OTHER,
+    )
 
 
 def _with_conditions(base: LockedArtifact, conditions: str | None) -> LockedArtifact:

@@ -12,7 +12,7 @@ import pytest
 
 from guard import limits
 from guard.attest.npm_signature import parse_registry_keys
-from guard.constants import NPM_HOST
+from guard.constants import NPM_HOST, YARN_REGISTRY_URL
 from guard.engine.addresses import compare_address
 from guard.engine.npm import NpmEngine, NpmRequest
 from guard.engine.outcome import Pins
@@ -409,6 +409,9 @@ def compared(resolved: str | None, published: PublishedVersion = RELEASE) -> str
         ("https://npm.corp.test./a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("https://npm.corp.test@evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("https://user:secret@evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
+        (f"{YARN_REGISTRY_URL}a/-/a-1.0.0.tgz#0123456789abcdef0123456789abcdef01234567", SAME),
+        (f"{YARN_REGISTRY_URL}b/-/b-1.0.0.tgz", ANOTHER),
+        (f"{YARN_REGISTRY_URL[:-1]}.evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         (f"https://{NPM_HOST}.evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("//evil.test/a/-/a-1.0.0.tgz", UNKNOWN_HOST),
         ("https://npm.corp.test/a/-/a-1.0.1.tgz", ANOTHER),

@@ -93,6 +93,11 @@ def test_what_is_bundled_has_who_bundles_it() -> None:
         assert (artifact.source, artifact.bundled_in) == (Source.BUNDLED, bundler)
 
 
+def test_what_is_said_to_run_code() -> None:
+    for about in ({}, {"hasInstallScript": True}):
+        assert one("a", "a@1.0.0", "", about, SRI).has_install_script is bool(about)
+
+
 def test_platforms_aliases_and_folders() -> None:
     about = {"os": "linux", "cpu": ["x64", "arm64"], "libc": "musl", "dependencies": {"c": "npm:@s/d@^1", "e": "^1"}}
     workspaces = {"": {"dependencies": {"x": "npm:y@1"}}, "packages/b": {}, "../out": {}}

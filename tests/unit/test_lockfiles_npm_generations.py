@@ -100,7 +100,7 @@ def described(locator: str, version: str) -> tuple[str, str, Source] | None:
     if reference.startswith(("workspace:", "virtual:", "file:./folder")):
         return None
     if reference.startswith("patch:"):
-        return "right", version, Source.OTHER
+        return "right", version, Source.REGISTRY
     for prefix, source in (("npm:", Source.REGISTRY), ("https:", Source.URL), ("file:", Source.FILE)):
         if reference.startswith(prefix):
             return name, version, source

@@ -203,6 +203,13 @@ def test_platforms_options_and_peers() -> None:
     assert not a.is_optional
 
 
+def test_what_is_said_to_run_code() -> None:
+    text = "lockfileVersion: 5.4\npackages:\n  /a/1.0.0:\n    resolution: {}\n    requiresBuild: true\n"
+    (artifact,) = parse(text).artifacts
+    assert artifact.has_install_script
+    assert not one("  a@1.0.0:\n    resolution: {}").has_install_script
+
+
 def test_only_development_is_what_no_project_needs_otherwise() -> None:
     packages = "".join(f"  {name}@1.0.0:\n    resolution: {{}}\n" for name in "abc")
     snapshots = "  a@1.0.0:\n    dependencies: {b: 1.0.0}\n  b@1.0.0: {}\n  c@1.0.0: {}\n"
