@@ -20,7 +20,7 @@ from guard.attest.npm import RegistryKeys
 from guard.attest.subject import Subject
 from guard.cli.expected import SignerOptions, parse_expectation
 from guard.engine.subjects import artifact_of
-from guard.errors import EvidenceCode, EvidenceInvalid, GuardError
+from guard.errors import EvidenceCode, EvidenceInvalid, GuardError, UsageError
 from guard.limits import BUNDLE_MAX_BYTES
 from guard.model import Facts
 from guard.policy.verification import evaluate_verification
@@ -61,9 +61,10 @@ def _verify(options: argparse.Namespace) -> None:
     with options.bundle.open("rb") as stream:
         documents = parse_evidence_file(stream.read(BUNDLE_MAX_BYTES + 1))
     subject = _load_subject(options.subject)
+    if options.key is not None and (options.certificate_identity or options.certificate_oidc_issuer):
+        raise UsageError("a bundle is signed with a key or by an identity, and both were asked for")
     key = None if options.key is None else load_pem_public_key(options.key.read_bytes())
-    identity = (options.certificate_identity, options.certificate_oidc_issuer) if key is None else (None, None)
-    signer = SignerOptions(identity=identity[0], issuer=identity[1])
+    signer = SignerOptions(identity=options.certificate_identity, issuer=options.certificate_oidc_issuer)
     expectation = parse_expectation(signer, key_id=None if key is None else key_id_of(key))
     verifier = Verifier(_load_root(options.trusted_root), now=datetime.now(timezone.utc))
     # Cases sign provenance of one build with certificates of another: predicates are no part of the protocol.

@@ -193,6 +193,8 @@ def _verify_one(attestation: _Attestation, release: _Release) -> Evidence:
         if attestation.label is not None:
             _kind_of(attestation.label)
         verified = release.verifier.verify_dsse(attestation.bundle, keys=release.windows)
+        if verified.signed_at is None:
+            raise EvidenceInvalid(EvidenceCode.LOG_ENTRY, "nobody vouches for the time at which it was signed")
         statement = _parse_signed(verified)
         kind = _kind_of(statement.predicate_type)
         predicate_type = statement.predicate_type

@@ -148,7 +148,7 @@ def _may_issue(certificate: x509.Certificate, depth: int) -> bool:
 
 def _decode_logs(document: JsonObject, name: str) -> Mapping[bytes, LogKey]:
     logs: dict[bytes, LogKey] = {}
-    for log in objects_member(document, name):
+    for log in _listed(document, name):
         public = object_member(log, "publicKey")
         log_id = _decode(text_member(object_member(log, "logId"), "keyId"))
         if log_id in logs:
@@ -160,7 +160,7 @@ def _decode_logs(document: JsonObject, name: str) -> Mapping[bytes, LogKey]:
 
 def _decode_chains(document: JsonObject, name: str) -> tuple[Authority, ...]:
     authorities = []
-    for each in [] if document.get(name) is None else objects_member(document, name):
+    for each in _listed(document, name):
         certificates = objects_member(object_member(each, "certChain"), "certificates")
         chain = tuple(x509.load_der_x509_certificate(_decode(text_member(one, "rawBytes"))) for one in certificates)
         if not chain:
@@ -169,12 +169,17 @@ def _decode_chains(document: JsonObject, name: str) -> tuple[Authority, ...]:
     return tuple(authorities)
 
 
+def _listed(document: JsonObject, name: str) -> list[dict[str, object]]:
+    return [] if document.get(name) is None else objects_member(document, name)
+
+
 def _decode_validity(parent: JsonObject) -> Validity:
     if parent.get("validFor") is None:
         return Validity(None, None)
     span = object_member(parent, "validFor")
-    start, end = (None if span.get(name) is None else _moment(text_member(span, name)) for name in ("start", "end"))
-    return Validity(start, end)
+    # What has a validity has a beginning; an end only once it is known (``TimeRange``).
+    end = None if span.get("end") is None else _moment(text_member(span, "end"))
+    return Validity(_moment(text_member(span, "start")), end)
 
 
 def _moment(text: str) -> datetime:

@@ -67,8 +67,9 @@ def _verify_spec(
     kind: str, version: str, spec: JsonObject, bundle: Bundle, signer: Signer, artifact: Artifact | None
 ) -> None:
     match kind, version, bundle.content:
-        case "hashedrekord", "0.0.1", MessageSignature():
-            _verify_hashedrekord_v1(spec, bundle, signer, artifact)
+        case "hashedrekord", "0.0.1", _:
+            signed = artifact if isinstance(bundle.content, MessageSignature) else _artifact_of(bundle.content)
+            _verify_hashedrekord_v1(spec, bundle, signer, signed)
         case "dsse", "0.0.1", DsseEnvelope() as envelope:
             _verify_payload_hash(object_member(spec, "payloadHash"), envelope)
             recorded = _only(objects_member(spec, "signatures"))
@@ -102,11 +103,14 @@ def _artifact_of(envelope: DsseEnvelope) -> Artifact:
     return Artifact(_sha256(signed), signed)
 
 
-def _verify_hashedrekord_v1(spec: JsonObject, bundle: Bundle, signer: Signer, artifact: Artifact | None) -> None:
+def _verify_hashedrekord_v1(spec: JsonObject, bundle: Bundle, signer: Signer, signed: Artifact | None) -> None:
+    """Compare an entry of what is signed, which for an envelope is its encoding, by SHA-256 or the key's own digest."""
     recorded = object_member(object_member(spec, "data"), "hash")
-    stated = (recorded.get("algorithm"), recorded.get("value"))
-    if artifact is None or stated != ("sha256", artifact.sha256.hex()):
-        raise _differs("the artifact's digest")
+    own = hash_of(signer.key)
+    algorithm = own if recorded.get("algorithm") == own.name else hashes.SHA256()
+    digest = None if signed is None else signed.digest(algorithm)
+    if digest is None or (recorded.get("algorithm"), recorded.get("value")) != (algorithm.name, digest.hex()):
+        raise _differs("the digest of what is signed")
     signature = object_member(spec, "signature")
     key = text_member(object_member(signature, "publicKey"), "content")
     _verify_signed(text_member(signature, "content"), key, bundle, signer)

@@ -91,18 +91,19 @@ def verify_inclusion(entry: LogEntry, log: LogKey, *, required: bool) -> None:
         raise _invalid("its checkpoint is of another tree")
 
 
-def verify_time(moments: list[datetime], log: LogKey, now: datetime) -> None:
+def verify_time(moments: list[datetime], log: LogKey, now: datetime, *, required: bool) -> None:
     """Verify that an entry was made while the log's key was believed, and not in the future.
 
     Args:
         moments: every verified time of signing.
         log: the log that it is in.
         now: the present.
+        required: whether there must be one, as for a certificate, which lives for minutes.
 
     Raises:
-        EvidenceInvalid: ``LOG_ENTRY``, no time is verified, or one is out of bounds.
+        EvidenceInvalid: ``LOG_ENTRY``, no time is verified where one must be, or one is out of bounds.
     """
-    if not moments:
+    if required and not moments:
         raise _invalid("no verified time says when it was made")
     if any(moment > now for moment in moments):
         raise _invalid("it was made in the future")

@@ -43,12 +43,13 @@ class Proven:
 
     Args:
         claims: of the certificate; ``None`` for a bundle that is signed with a bare key.
-        signed_at: the earliest verified time of signing.
+        signed_at: the earliest verified time of signing; ``None`` where nobody vouches for one, which only a bare key
+            may do without.
         log_index: of the log entry, as far as a signature covers it.
     """
 
     claims: Claims | None
-    signed_at: datetime
+    signed_at: datetime | None
     log_index: int
 
 
@@ -79,7 +80,7 @@ def verify_bundle(
         log = find_log(bundle.entry, authorities)
         promised_at = verify_promise(bundle.entry, log, required=promises)
         moments = [*([] if promised_at is None else [promised_at]), *verify_timestamps(bundle, authorities)]
-        verify_time(moments, log, now)
+        verify_time(moments, log, now, required=signer.certificate is not None)
         verify_inclusion(bundle.entry, log, required=not promises)
     with _boundary(EvidenceCode.CERTIFICATE, "the signing certificate"):
         if signer.certificate is not None:
@@ -92,7 +93,7 @@ def verify_bundle(
     # The signed entry timestamp covers the index in the whole log, and else the proof that of the tree.
     proof = bundle.entry.proof
     log_index = bundle.entry.log_index if promised_at is not None or proof is None else proof.log_index
-    signed_at = min(moments)
+    signed_at = min(moments, default=None)
     if signer.certificate is None:
         return Proven(claims=None, signed_at=signed_at, log_index=log_index)
     claims = claims_from_certificate(signer.certificate, signed_at=signed_at, log_index=log_index)

@@ -18,7 +18,6 @@ from guard.model import Digest
 from guard.sigstore.strict_json import objects_member, parse_json_object, text_member
 
 _MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
-_NEEDED_AUTHORITIES = ("certificateAuthorities", "tlogs", "ctlogs")
 
 
 class TufVersions(NamedTuple):
@@ -63,21 +62,19 @@ def parse_trust_root(data: bytes, *, source: str, as_of: datetime | None = None)
         The trust root.
 
     Raises:
-        ConfigInvalid: it is too large, not JSON, of another media type, or names no authority of a kind that every
-            verification needs.
+        ConfigInvalid: it is too large, not JSON, of another media type, or names no transparency log, which every
+            verification needs; without the authorities of certificates, bundles of bare keys can be verified.
     """
     if len(data) > TRUST_ROOT_MAX_BYTES:
         raise ConfigInvalid(f"trust root {source} is larger than {TRUST_ROOT_MAX_BYTES} bytes")
     try:
         root = parse_json_object(data, what=f"trust root {source}")
         media_type = text_member(root, "mediaType", context=f"trust root {source}")
-        missing = [
-            name for name in _NEEDED_AUTHORITIES if not objects_member(root, name, context=f"trust root {source}")
-        ]
+        logs = objects_member(root, "tlogs", context=f"trust root {source}")
     except MalformedInput as error:
         raise ConfigInvalid(error.message) from error
     if media_type != _MEDIA_TYPE:
         raise ConfigInvalid(f"trust root {source} has the media type {media_type[:120]!r}, not {_MEDIA_TYPE!r}")
-    if missing:
-        raise ConfigInvalid(f"trust root {source} lists no {', '.join(missing)}: nothing could ever be verified")
+    if not logs:
+        raise ConfigInvalid(f"trust root {source} lists no tlogs: nothing could ever be verified")
     return TrustRoot(source, Digest("sha256", hashlib.sha256(data).hexdigest()), data, as_of)

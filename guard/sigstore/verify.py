@@ -59,8 +59,13 @@ class PublicKeyWithWindow:
     start: datetime | None = None
     end: datetime | None = None
 
-    def signs_at(self, moment: datetime) -> bool:
-        """Whether the key signs at a moment; its end is outside (pacote, ``lib/registry.js``)."""
+    def signs_at(self, moment: datetime | None) -> bool:
+        """Whether the key signs at a moment; its end is outside (pacote, ``lib/registry.js``).
+
+        At a moment that is not known only a key signs that always does.
+        """
+        if moment is None:
+            return self.start is None and self.end is None
         return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
 
 
@@ -71,13 +76,14 @@ class VerifiedSignature:
     Args:
         claims: of the certificate; ``None`` for what is signed with a bare key.
         key_id: by what name that key was known; ``None`` for what is signed with a certificate.
-        signed_at: the earliest verified time of signing.
+        signed_at: the earliest verified time of signing; ``None`` where nobody vouches for one, which only a bare key
+            may do without.
         log_index: of the log entry, as far as a signature covers it.
     """
 
     claims: Claims | None
     key_id: str | None
-    signed_at: datetime
+    signed_at: datetime | None
     log_index: int
 
 
@@ -140,9 +146,8 @@ class Verifier:
         window = None if parsed.key_hint is None else _find_key(parsed.key_hint, keys or {})
         proven = self._verify(bundle, parsed, authorities, None if window is None else _load_key(window), None)
         if window is not None and not window.signs_at(proven.signed_at):
-            reason = (
-                f"it was signed on {proven.signed_at.date()}, when its key {str(parsed.key_hint)[:80]!a} did not sign"
-            )
+            when = "at a time that nobody vouches for" if proven.signed_at is None else f"on {proven.signed_at.date()}"
+            reason = f"it was signed {when}, when its key {str(parsed.key_hint)[:80]!a} did not sign"
             raise EvidenceInvalid(EvidenceCode.SIGNATURE, reason)
         return VerifiedStatement(
             claims=proven.claims,

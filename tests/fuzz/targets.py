@@ -136,7 +136,7 @@ def _verify_bundle(data: bytes) -> None:
     proven = _judge(bundle)
     made, expected = _MADE[bundle.signature]
     assert _who(proven) == _who(expected)
-    assert proven.signed_at >= expected.signed_at
+    assert proven.signed_at is None or (expected.signed_at is not None and proven.signed_at >= expected.signed_at)
     if isinstance(bundle.content, DsseEnvelope):
         assert isinstance(made.content, DsseEnvelope)
         assert (bundle.content.payload, bundle.content.payload_type) == (

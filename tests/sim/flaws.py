@@ -340,8 +340,14 @@ _ENTRY_FLAWS = {
     "entry-of-other-version-than-its-body": _entry(
         replace(ENVELOPE, after=lambda _, bundle: entry_of(bundle)["kindVersion"].update(version="0.0.2")), "its kind"
     ),
-    "entry-of-a-message-for-an-envelope": _entry(
-        replace(ENVELOPE, kind=Kind.HASHEDREKORD), "not supported", EvidenceCode.UNSUPPORTED
+    "entry-of-unknown-version": _entry(
+        replace(
+            ENVELOPE,
+            body=lambda body: body.replace(b'"apiVersion":"0.0.1"', b'"apiVersion":"0.0.9"'),
+            after=lambda _, bundle: entry_of(bundle)["kindVersion"].update(version="0.0.9"),
+        ),
+        "not supported",
+        EvidenceCode.UNSUPPORTED,
     ),
     "entry-of-an-envelope-for-a-message": _entry(
         replace(MESSAGE, kind=Kind.DSSE), "not supported", EvidenceCode.UNSUPPORTED
@@ -389,7 +395,15 @@ _ENTRY_FLAWS = {
     ),
     "message-entry-of-other-hash": _entry(
         replace(MESSAGE, body=in_body(lambda spec: spec["data"]["hash"].update(algorithm="sha512"))),
-        "artifact's digest",
+        "digest of what is signed",
+    ),
+    "envelope-in-hashedrekord-of-the-payload-alone": _entry(
+        replace(
+            ENVELOPE,
+            kind=Kind.HASHEDREKORD,
+            body=in_body(lambda spec: spec["data"]["hash"].update(value=hashlib.sha256(PAYLOAD).hexdigest())),
+        ),
+        "digest of what is signed",
     ),
     "rekor2-entry-of-other-hash": _entry(
         replace(ENVELOPE_V2, body=in_body(lambda spec: spec["hashedRekordV002"]["data"].update(algorithm="SHA2_512"))),
@@ -400,13 +414,14 @@ _ENTRY_FLAWS = {
         for name, recipe, digest in (
             ("envelope", ENVELOPE, "payload's digest"),
             ("intoto", INTOTO, "payload's digest"),
-            ("message", MESSAGE, "artifact's digest"),
+            ("message", MESSAGE, "digest of what is signed"),
+            ("envelope-in-hashedrekord", replace(ENVELOPE, kind=Kind.HASHEDREKORD), "digest of what is signed"),
             ("rekor2-envelope", ENVELOPE_V2, "the digest"),
             ("rekor2-dsse", DSSE_V2, "the digest"),
             ("rekor2-message", MESSAGE_V2, "the digest"),
             ("key-intoto", KEYED, "payload's digest"),
             ("key-envelope", replace(ENVELOPE, key=KEY), "payload's digest"),
-            ("key-message", replace(MESSAGE, key=KEY), "artifact's digest"),
+            ("key-message", replace(MESSAGE, key=KEY), "digest of what is signed"),
             ("key-rekor2-dsse", replace(DSSE_V2, key=KEY), "the digest"),
         )
         for what, told, says in (

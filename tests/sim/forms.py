@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.sim.authority import LEAF_LIFETIME, SIGNER, KeyType, new_key
 from tests.sim.documents import JsonObject, base64_text, canonical_json
 from tests.sim.entries import Kind, Recorded
-from tests.sim.mint import BUNDLE_V0_1, SIGNED_AGO, Mint, Recipe, Sct, Stamp
+from tests.sim.mint import ARTIFACT, BUNDLE_V0_1, SIGNED_AGO, Mint, Recipe, Sct, Stamp
 from tests.sim.sigstore import BUNDLE_V0_2, KeyPair
 
 SECOND = timedelta(seconds=1)
@@ -158,6 +159,10 @@ def _cosigned(mint: Mint, note: str, signatures: str) -> str:
     return f"{note}\n\u2014 witness.example/w1 {witness}\n{signatures}\u2014 witness.example/w2 {witness}\n"
 
 
+def _digested_as_signed(spec: JsonObject) -> None:
+    spec["data"]["hash"] = {"algorithm": "sha384", "value": hashlib.sha384(ARTIFACT).hexdigest()}
+
+
 FORMS: dict[str, Recipe] = {
     "envelope-0.3": ENVELOPE,
     "envelope-0.2": replace(ENVELOPE, media_type=BUNDLE_V0_2),
@@ -198,6 +203,12 @@ FORMS: dict[str, Recipe] = {
     "key-message": replace(MESSAGE, key=KEY),
     "key-rekor2-dsse": replace(DSSE_V2, key=KEY),
     "key-rekor2-message": replace(MESSAGE_V2, key=KEY),
+    "key-intoto-without-time": replace(KEYED, promise=False),
+    "key-rekor2-without-time": replace(MESSAGE_V2, key=KEY, stamps=()),
+    "envelope-in-hashedrekord": replace(ENVELOPE, kind=Kind.HASHEDREKORD),
+    "envelope-in-hashedrekord-p384": replace(ENVELOPE, kind=Kind.HASHEDREKORD, key_type=KeyType.P384),
+    "message-p384-by-its-own-digest": replace(MESSAGE, key_type=KeyType.P384, body=in_body(_digested_as_signed)),
+    "key-envelope-in-hashedrekord": replace(ENVELOPE, kind=Kind.HASHEDREKORD, key=KEY),
     "first-moment": replace(ENVELOPE, integrated_after=timedelta()),
     "last-moment": replace(ENVELOPE, integrated_after=LEAF_LIFETIME),
     "sct-with-extensions": replace(ENVELOPE, scts=(Sct(extensions=b"\0\0\5abcde"),)),

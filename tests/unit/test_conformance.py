@@ -109,6 +109,17 @@ def test_a_certificate_does_not_stand_in_for_a_key(form: str) -> None:
     case = next(case for case in CASES if case.name == name)
     arguments = arguments_of(case, str(artifact_of(case)))
     assert main(arguments) == 0
-    assert (
-        main([*arguments[:1], "--key", str(case.parent / "managed-key-and-trusted-root/key.pub"), *arguments[1:]]) == 1
-    )
+    at = arguments.index("--certificate-identity")
+    keyed = ["--key", str(case.parent / "managed-key-and-trusted-root/key.pub")]
+    assert main(arguments[:at] + keyed + arguments[at + 4 :]) == 1
+
+
+@pytest.mark.skipif(not CASES, reason="GUARD_CORPUS names no folder")
+def test_a_key_and_an_identity_are_not_asked_for_together(capsys: pytest.CaptureFixture[str]) -> None:
+    case = next(case for case in CASES if case.name == "managed-key-and-trusted-root")
+    arguments = arguments_of(case, str(artifact_of(case)))
+    assert main(arguments) == 0
+    identity = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER]
+    for more in (identity, identity[:2], identity[2:]):
+        assert main([*arguments[:-1], *more, arguments[-1]]) == 1
+    assert "both were asked for" in capsys.readouterr().err

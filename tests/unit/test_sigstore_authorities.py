@@ -55,10 +55,8 @@ def test_everybody_is_read() -> None:
     ("span", "validity"),
     [
         pytest.param(None, Validity(None, None), id="none"),
-        pytest.param({}, Validity(None, None), id="open"),
-        pytest.param({"start": None, "end": None}, Validity(None, None), id="null"),
         pytest.param({"start": "2022-04-13T20:06:15Z"}, Validity(START, None), id="start"),
-        pytest.param({"end": "2022-04-13T20:06:15.000Z"}, Validity(None, START), id="end"),
+        pytest.param({"start": "2022-04-13T20:06:15.000Z", "end": None}, Validity(START, None), id="null"),
         pytest.param(
             {"start": "2022-04-13T22:06:15+02:00", "end": "2022-04-13T20:06:15.000001Z"},
             Validity(START, START + TICK),
@@ -146,12 +144,14 @@ def test_an_authority_whose_chain_does_not_hold_is_no_issuer() -> None:
     assert decode(ROOT | {"certificateAuthorities": [*wrong, good]}).issuers == decode(ROOT).issuers
 
 
-@pytest.mark.parametrize("none", [None, []])
-def test_timestamp_authorities_may_be_missing(none: Any) -> None:
-    assert decode(ROOT | {"timestampAuthorities": none}).timestamp_authorities == ()
-    root = copy.deepcopy(ROOT)
-    del root["timestampAuthorities"]
-    assert decode(root).timestamp_authorities == ()
+@pytest.mark.parametrize("none", [None, [], ...])
+@pytest.mark.parametrize("place", ["certificateAuthorities", "ctlogs", "timestampAuthorities"])
+def test_authorities_may_be_missing(place: str, none: Any) -> None:
+    root = {name: value for name, value in (ROOT | {place: none}).items() if value is not ...}
+    names = {"certificateAuthorities": "issuers", "ctlogs": "ct_logs", "timestampAuthorities": "timestamp_authorities"}
+    assert [name for name in ("issuers", "ct_logs", "timestamp_authorities") if not getattr(decode(root), name)] == [
+        names[place]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,9 @@ def test_timestamp_authorities_may_be_missing(none: Any) -> None:
         pytest.param(changed("tlogs", rawBytes="AAAA"), id="no-key"),
         pytest.param(changed("tlogs", rawBytes=None), id="key-missing"),
         pytest.param(changed("tlogs", validFor=[]), id="validity-no-object"),
+        pytest.param(changed("tlogs", validFor={}), id="validity-without-start"),
+        pytest.param(changed("ctlogs", validFor={"end": "2022-04-13T20:06:15Z"}), id="validity-with-an-end-alone"),
+        pytest.param(changed("certificateAuthorities", validFor={"start": None}), id="validity-from-null"),
         pytest.param(changed("tlogs", validFor={"start": "tomorrow"}), id="no-date"),
         pytest.param(changed("tlogs", validFor={"start": "2022-04-13T20:06:15"}), id="no-time-zone"),
         pytest.param(changed("tlogs", validFor={"end": 1}), id="date-no-text"),

@@ -263,9 +263,12 @@ TICK = timedelta(microseconds=1)
 )
 def test_times(moments: list[datetime], says: str) -> None:
     log = replace(LOG, validity=Validity(NOW - timedelta(days=1), None))
-    if not says:
-        verify_time(moments, log, NOW)
-        return
-    with pytest.raises(EvidenceInvalid, match=says) as caught:
-        verify_time(moments, log, NOW)
-    assert caught.value.code is EvidenceCode.LOG_ENTRY
+    if not moments:
+        verify_time(moments, log, NOW, required=False)
+    for required in [True] if not moments else [True, False]:
+        if not says:
+            verify_time(moments, log, NOW, required=required)
+            continue
+        with pytest.raises(EvidenceInvalid, match=says) as caught:
+            verify_time(moments, log, NOW, required=required)
+        assert caught.value.code is EvidenceCode.LOG_ENTRY

@@ -94,6 +94,7 @@ def test_verifies(form: str) -> None:
     assert (claims.san, claims.issuer) == (IDENTITY.san, IDENTITY.issuer)
     assert claims.source_repository_identifier == IDENTITY.source_repository_identifier
     assert claims.deployment_environment == "release"
+    assert verified.signed_at is not None
     assert timedelta() <= verified.signed_at - at < timedelta(minutes=10)
     assert verified.log_index == int(entry_of(bundle)["logIndex"])
     assert (claims.signed_at, claims.log_index) == (verified.signed_at, verified.log_index)
@@ -177,6 +178,7 @@ def test_another_artifact_is_refused() -> None:
 
 def test_what_is_signed_after_the_present_is_refused() -> None:
     signed_at = VERIFIER.verify_dsse(GOOD).signed_at
+    assert signed_at is not None
     assert Verifier(ROOT, now=signed_at).verify_dsse(GOOD).payload == PAYLOAD
     with pytest.raises(EvidenceInvalid, match="in the future") as caught:
         Verifier(ROOT, now=signed_at - SECOND).verify_dsse(GOOD)
@@ -233,6 +235,19 @@ def test_a_key_signs_from_its_beginning_to_before_its_end() -> None:
         error = key_refusal(KEY_SIGNED, bad)
         assert error.code is EvidenceCode.SIGNATURE
         assert "did not sign" in error.message
+
+
+def test_at_a_time_that_nobody_vouches_for_only_a_key_signs_that_always_does() -> None:
+    bundle = MINT.bundle(FORMS["key-intoto-without-time"])
+    always, since, until = (
+        PublicKeyWithWindow(spki=public_der(KEY.key), start=start, end=end)
+        for start, end in ((None, None), (NOW - timedelta(days=1), None), (None, NOW + timedelta(days=1)))
+    )
+    assert MINT_VERIFIER.verify_dsse(bundle, keys={KEY.hint: always}).signed_at is None
+    for window in (since, until):
+        with pytest.raises(EvidenceInvalid, match="at a time that nobody vouches for") as caught:
+            MINT_VERIFIER.verify_dsse(bundle, keys={KEY.hint: window})
+        assert caught.value.code is EvidenceCode.SIGNATURE
 
 
 # --- sigstore-python, as a second opinion ----------------------------------------------------------------------------
