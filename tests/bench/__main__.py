@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.environments import Bench, Cost, write_locked_requirements
+from tests.bench.lockfiles import measure_pnpm_lock
 from tests.bench.verification import measure_verification
 
 _SMALL = ("rich", "requests", "flask")
@@ -74,6 +75,8 @@ _PIP = ("pip", "install", "--quiet")
 _NPM = ("npm", "install", "--no-audit", "--no-fund")
 _CI = ("npm", "ci", "--no-audit", "--no-fund")
 _VERIFICATION = "verification"
+_LOCKFILES = "lockfiles"
+_LOCKFILES_ROUNDS = 5
 _VERIFICATION_ROUNDS = 50
 _CASES = (
     Case("version", ("pip", "--version"), Target(added_seconds=0.08), pairs=15),
@@ -97,7 +100,7 @@ _CASES = (
 
 def main() -> int:
     """Measure the chosen cases and print a table."""
-    names = [*(case.name for case in _CASES), _VERIFICATION]
+    names = [*(case.name for case in _CASES), _VERIFICATION, _LOCKFILES]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--case", action="append", choices=names, help="measure this case only; may be repeated")
     parser.add_argument("--pairs", type=int, help="pairs of runs, or rounds, for each case, instead of its own number")
@@ -106,6 +109,8 @@ def main() -> int:
     if options.case is None or _VERIFICATION in options.case:
         with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
             measure_verification(Path(folder), rounds=options.pairs or _VERIFICATION_ROUNDS)
+    if options.case is None or _LOCKFILES in options.case:
+        measure_pnpm_lock(rounds=options.pairs or _LOCKFILES_ROUNDS)
     if not chosen:
         return 0
     print(f"{'case':<15}{'':<9}{'wall':>8}{'CPU':>9}   guarded / bare   added     target", flush=True)
