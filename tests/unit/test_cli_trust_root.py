@@ -151,7 +151,7 @@ def test_an_older_repository_is_refused(tuf: TufSimulator, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        {"ctlogs": []},
+        {"tlogs": []},
         {"tlogs": [{"logId": {"keyId": "AAAA"}, "publicKey": {"rawBytes": "AAAA"}}]},
         {"certificateAuthorities": [{"certChain": {"certificates": [{"rawBytes": "AAAA"}]}}]},
     ],
