@@ -325,6 +325,7 @@ class App:
             trust_root=self._trust_root_used(trust_root),
             artifacts=outcome.judged,
             findings=(*self.notes, *outcome.findings),
+            held_back=outcome.held_back,
             not_decided=outcome.not_decided,
             since=outcome.since,
         )

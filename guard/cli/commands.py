@@ -139,7 +139,7 @@ def shims_status(app: App) -> int:
 
 @guard.group()
 def policy() -> None:
-    """Look at the policy, and trust one that a project brings."""
+    """Begin a policy, look at the one in force, and trust one that a project brings."""
 
 
 @policy.command("check")
@@ -149,6 +149,29 @@ def policy_check(app: App) -> int:
     from guard.cli.policy import check_policy
 
     return check_policy(app)
+
+
+@policy.command("init")
+@click.pass_obj
+def policy_init(app: App) -> int:
+    """Write a guard.toml with comments into this folder; one that is there is kept."""
+    from guard.cli.policy import init_policy
+
+    return init_policy(app)
+
+
+@policy.command("show")
+@click.argument("spec", required=False)
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def policy_show(app: App, spec: str | None, *, style: str) -> int:
+    """Say what is asked of SPEC (pypi:NAME[==VERSION] or npm:NAME[@VERSION]), and where each value stands.
+
+    Without SPEC, what is asked of every package that no [[package]] names.
+    """
+    from guard.cli.policy import show_policy
+
+    return show_policy(app, spec, as_json=style == "json")
 
 
 @policy.command("trust")

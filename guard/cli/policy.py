@@ -1,17 +1,122 @@
-"""``guard policy``: which policy is in force, and trusting the anchors of one that a project brings."""
+"""``guard policy``: beginning one, which is in force, and trusting the anchors of one that a project brings."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from importlib import resources
 from pathlib import Path
 
 import click
 
 from guard.app import App, anchor_path, load_anchor, load_trust_root
-from guard.errors import ExitCode
-from guard.model import Digest
+from guard.errors import ConfigInvalid, ExitCode, UsageError
+from guard.model import Digest, Location
+from guard.policy.explain import SettingInForce, explain_identities, explain_settings
+from guard.policy.patterns import PackageRelease
+from guard.policy.policy import PackagePolicy, Policy
+from guard.policy.schema import ExceptionEntry, parse_pyproject
 from guard.report.text import printable
-from guard.store.policies import load_policy
+from guard.store.policies import POLICY_NAME, load_policy
+
+_PYPROJECT = "pyproject.toml"
+
+
+def init_policy(app: App) -> int:
+    """Write a policy to begin with.
+
+    Raises:
+        UsageError: there is a policy here already.
+        ConfigInvalid: it cannot be written, or pyproject.toml cannot be read.
+    """
+    path = app.cwd / POLICY_NAME
+    starter = (resources.files("guard") / "data" / "starter-policy.toml").read_bytes()
+    pyproject = app.cwd / _PYPROJECT
+    if pyproject.is_file() and parse_pyproject(pyproject.read_bytes(), path=str(pyproject)) is not None:
+        raise UsageError(f"{printable(str(pyproject))} has a policy under [tool.guard] already")
+    try:
+        with path.open("xb") as stream:
+            stream.write(starter)
+    except FileExistsError as error:
+        raise UsageError(f"{printable(str(path))} is there already and is kept", hint="guard policy check") from error
+    except OSError as error:
+        raise ConfigInvalid(f"{printable(str(path))} cannot be written: {error.strerror}") from error
+    click.echo(f"{printable(str(path))} is written; everything in it is a default until you change it")
+    return ExitCode.ALLOWED
+
+
+def show_policy(app: App, spec: str | None, *, as_json: bool) -> int:
+    """Print what is asked of one package, or of those that no ``[[package]]`` names, and where each value stands.
+
+    Raises:
+        UsageError: ``spec`` names no package.
+        ConfigInvalid: a policy file cannot be used.
+    """
+    policy = app.load_policy()
+    asked = _asked_of(policy, spec, app)
+    if as_json:
+        click.echo(json.dumps(_as_json(policy, asked, spec), indent=2))
+    else:
+        _print_policy(asked, spec)
+    return ExitCode.ALLOWED
+
+
+def _asked_of(policy: Policy, spec: str | None, app: App) -> PackagePolicy:
+    if spec is None:
+        return policy.for_others(now=app.started)
+    try:
+        release = PackageRelease.parse(spec)
+    except ValueError as error:
+        raise UsageError(f"SPEC {error}", hint="guard policy show pypi:NAME==VERSION") from error
+    return policy.for_package(release.ecosystem, release.name, release.version or "", now=app.started)
+
+
+def _print_policy(asked: PackagePolicy, spec: str | None) -> None:
+    click.echo(f"what is asked of {printable(spec) if spec else 'packages that no [[package]] names'}:")
+    for setting in explain_settings(asked):
+        line = f"  {setting.key} = {json.dumps(setting.value, ensure_ascii=False)}"
+        click.echo(f"{printable(line):<58} {_origin(setting)}")
+    for pin in explain_identities(asked):
+        click.echo(f"  published by {printable(', '.join(f'{key} {value}' for key, value in pin.items()))}")
+    for entry, state in (*((each, "until") for each in asked.exceptions), *((each, "ended") for each in asked.expired)):
+        line = f"  excepted from {entry.rule.value} {state} {entry.expires}: {entry.reason} ({entry.location})"
+        click.echo(printable(line))
+
+
+def _origin(setting: SettingInForce) -> str:
+    return "default" if setting.location is None else printable(str(setting.location))
+
+
+def _as_json(policy: Policy, asked: PackagePolicy, spec: str | None) -> dict[str, object]:
+    return {
+        "package": spec,
+        "policy": [
+            {"path": source.path, "digest": str(source.digest), "class": source.policy_class.value}
+            for source in policy.sources_read
+        ],
+        "settings": {
+            each.key: {"value": each.value, "location": _place(each.location)} for each in explain_settings(asked)
+        },
+        "identities": [*explain_identities(asked)],
+        "exceptions": [_exception(entry, is_over=False) for entry in asked.exceptions]
+        + [_exception(entry, is_over=True) for entry in asked.expired],
+    }
+
+
+def _exception(entry: ExceptionEntry, *, is_over: bool) -> dict[str, object]:
+    return {
+        "rule": entry.rule.value,
+        "reason": entry.reason,
+        "expires": entry.expires.isoformat(),
+        "is_over": is_over,
+        "location": _place(entry.location),
+    }
+
+
+def _place(location: Location | None) -> dict[str, object] | None:
+    if location is None:
+        return None
+    return {"path": location.path, "line": location.line, "column": location.column}
 
 
 def check_policy(app: App) -> int:

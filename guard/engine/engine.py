@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime
 
 from guard import limits
-from guard.model import Facts, Judged
+from guard.model import Artifact, Ecosystem, Facts, HeldBack, Judged
 from guard.once import Once
 from guard.policy.evaluate import evaluate_artifact
-from guard.policy.offer import NamedReleases
-from guard.policy.policy import Policy
+from guard.policy.offer import NamedReleases, evaluate_offer
+from guard.policy.policy import PackagePolicy, Policy
 from guard.sigstore.verify import Verifier
 
 
@@ -40,6 +41,7 @@ class Engine:
         self.policy = policy
         self.now = now
         self.named = NamedReleases()
+        self._asked: dict[tuple[Ecosystem, str, str], PackagePolicy] = {}
         self._make_verifier = make_verifier
         self._verifier: Once[None, Verifier] = Once()
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="guard-engine")
@@ -55,6 +57,23 @@ class Engine:
     def add_named(self, named: NamedReleases) -> None:
         """Tell which releases the user's input names. To be told before one of them is judged."""
         self.named |= named
+
+    def policy_for(self, artifact: Artifact) -> PackagePolicy:
+        """Return what is asked of an artifact."""
+        key = (artifact.ecosystem, artifact.name, artifact.version)
+        known = self._asked.get(key)
+        if known is None:
+            known = self._asked[key] = self.policy.for_package(*key, now=self.now)
+        return known
+
+    def evaluate_offer(self, facts: Facts) -> HeldBack | None:
+        """Return why a release is not offered to a resolver; see :func:`guard.policy.offer.evaluate_offer`.
+
+        Args:
+            facts: what the registry's listing says of it.
+        """
+        named = replace(facts, is_locked=self.named.holds(facts.artifact))
+        return evaluate_offer(named, self.policy_for(facts.artifact))
 
     def judge_facts(self, facts: Facts) -> Judged:
         """Decide on facts, wherever they were gathered."""

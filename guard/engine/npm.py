@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
 from guard.engine.npm_evidence import NpmEvidence
 from guard.engine.npm_keys import NpmKeys
+from guard.engine.npm_offer import NpmOffers
 from guard.engine.npm_source import NpmSource, RecallingNpm
 from guard.engine.outcome import NO_PINS, Pins
 from guard.engine.recollection import Recollection
@@ -28,12 +29,13 @@ from guard.model import (
     Ecosystem,
     Evidence,
     Facts,
+    HeldBack,
     Judged,
     SourceKind,
 )
 from guard.once import Once
 from guard.policy.policy import Policy
-from guard.policy.settings import RegistrySignatureMode
+from guard.policy.settings import LockedAgeMode, RegistrySignatureMode
 from guard.registry.credentials import redact_url
 from guard.registry.npm import NpmClient
 from guard.registry.packument import Packument, PublishedVersion
@@ -100,6 +102,9 @@ class NpmEngine(Engine):
         )
         self._tarballs: Once[tuple[str, str], StoredFile] = Once()
         self._judged: Once[NpmRequest, Judged] = Once()
+        self._offers = NpmOffers(self, client)
+        self._is_offline = recollection is not None and recollection.is_offline
+        self._held_back: Once[str, Mapping[str, HeldBack]] = Once()
         self._evidence: Once[tuple[str, str, str, Digest], tuple[Evidence, ...]] = Once()
 
     def fetch_packument(self, name: str) -> Packument:
@@ -125,6 +130,10 @@ class NpmEngine(Engine):
         """
         return self._tarballs.get((published.name, published.version), lambda: self._load_tarball(published))
 
+    def hold_back(self, packument: Packument) -> Mapping[str, HeldBack]:
+        """Return the versions that are not offered to a resolver; see :meth:`NpmOffers.hold_back`."""
+        return self._held_back.get(packument.name, lambda: self._offers.hold_back(packument))
+
     def judge(self, request: NpmRequest) -> Judged:
         """Gather all facts about one release and decide it. Never raises for what a server sends."""
         return self._judged.get(request, lambda: self._judge(request))
@@ -140,7 +149,7 @@ class NpmEngine(Engine):
         facts, published = self._look_up(request.facts)
         if published is None:
             return self._judge_lock_facts(facts)
-        facts = require_comparable(self._listed_facts(facts, request.resolved, published))
+        facts = require_comparable(self._with_age(self._listed_facts(facts, request.resolved, published)))
         sha512 = bound_digest(facts, "sha512")
         if sha512 is not None:
             facts = replace(facts, evidence=self._evidence_of(published, sha512))
@@ -179,7 +188,7 @@ class NpmEngine(Engine):
         )
         if published is None:
             return self.judge_facts(facts)
-        facts = self._listed_facts(facts, request.resolved, published)
+        facts = self._with_age(self._listed_facts(facts, request.resolved, published))
         try:
             stored = self.load_tarball(published)
         except Unavailable as error:
@@ -225,6 +234,20 @@ class NpmEngine(Engine):
             published_at=published.published_at,
             deprecated=published.deprecated,
         )
+
+    def _with_age(self, facts: Facts) -> Facts:
+        """Add when a release was published, where that counts and its listing alone does not tell."""
+        policy = self.policy_for(facts.artifact)
+        # What is only noted of a locked release is not worth a request for each of them.
+        is_noted = facts.is_locked and policy.min_age_locked is LockedAgeMode.NOTE
+        if facts.published_at is not None or is_noted or self._is_offline:
+            return facts
+        try:
+            return replace(facts, published_at=self._offers.published_at(facts.artifact, policy))
+        except Unavailable as error:
+            return replace(facts, registry_problem=error.message)
+        except MalformedInput:
+            return facts
 
     def _with_manifest(self, facts: Facts, stored: StoredFile) -> Facts:
         """Add what the bytes say of themselves: name, version and whether they bring code that installing runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guard.model import Digest, Finding, Judged, Location, Verdict
+from guard.model import Digest, Finding, HeldBack, Judged, Location, Verdict
 from guard.policy.evaluate import evaluate_run
 
 
@@ -50,6 +50,7 @@ class Outcome:
     Args:
         judged: every artifact that was decided.
         findings: what belongs to no artifact.
+        held_back: releases that the resolver was not offered.
         planned: how many artifacts had to be decided.
         not_decided: entries of locks that were left out.
         since: commit that a change was compared with; ``None`` where everything was decided.
@@ -58,6 +59,7 @@ class Outcome:
 
     judged: tuple[Judged, ...] = ()
     findings: tuple[Finding, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
     planned: int = 0
     not_decided: tuple[NotDecided, ...] = ()
     since: str | None = None

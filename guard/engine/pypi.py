@@ -10,8 +10,8 @@ from datetime import datetime
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from guard.attest.availability import Flag, evaluate_availability
 from guard.attest.availability import Outcome as EndpointOutcome
-from guard.attest.availability import evaluate_availability
 from guard.attest.documents import digest_of_document
 from guard.attest.pypi import verify_provenance
 from guard.constants import PYPI_FILES_HOST, PYPI_HOST
@@ -32,6 +32,7 @@ from guard.model import (
     EvidenceKind,
     EvidenceState,
     Facts,
+    HeldBack,
     Judged,
     SourceKind,
     UnavailableCause,
@@ -109,6 +110,13 @@ class PyPIEngine(Engine):
             MalformedInput: it does not have the digest that the index lists, or is no metadata.
         """
         return self._metadata.get(file.url, lambda: self._load_metadata(file))
+
+    def hold_back(self, project: Project, file: IndexFile) -> HeldBack | None:
+        """Return why a file is not offered to a resolver, by what its index lists; ``None`` where it is."""
+        facts = listed_facts(project, file, NO_PINS)
+        if self._index.flag_of(file, project) is Flag.ABSENT:
+            facts = replace(facts, evidence=_SAYS_NONE)
+        return self.evaluate_offer(facts)
 
     def judge(self, project: Project, file: IndexFile, pins: Pins = NO_PINS) -> Judged:
         """Gather all facts about one file of an index and decide it. Never raises for what a server sends."""
@@ -300,6 +308,10 @@ class PyPIEngine(Engine):
 
 def _unavailable(cause: UnavailableCause, reason: str) -> Evidence:
     return Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=EvidenceState.UNAVAILABLE, cause=cause, reason=reason)
+
+
+# What an index says that marks every file which has provenance.
+_SAYS_NONE = (Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=EvidenceState.ABSENT),)
 
 
 def _invalid(error: MalformedInput) -> Evidence:

@@ -19,9 +19,10 @@ from packaging.utils import canonicalize_name
 from guard.engine.outcome import NO_PINS, Pins
 from guard.engine.pypi import PyPIEngine, identity_problem
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
+from guard.gateway.offers import unmet
 from guard.gateway.references import parse_direct_references
 from guard.gateway.server import Answer, Body, FileBody, Refusal, Request, refusal_of
-from guard.model import Facts, Finding, Judged, Level, RuleId
+from guard.model import Facts, Finding, HeldBack, Judged, Level, RuleId
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
@@ -58,6 +59,7 @@ class OpenSite:
         wheel_tags: tags that the resolver accepts; wheels with none of them are not listed, since parsing their links
             is what a resolver spends most of its time on. ``None`` where they cannot be told: every wheel is listed.
         anticipate: told of each wheel whose metadata was delivered; may start work in the background.
+        holds_back: whether files that the policy refuses for what the index lists are left out.
     """
 
     def __init__(
@@ -68,17 +70,20 @@ class OpenSite:
         wheel_metadata: bool,
         wheel_tags: frozenset[str] | None = None,
         anticipate: Callable[[Project, IndexFile, bytes], None] | None = None,
+        holds_back: bool = True,
     ) -> None:
         self._engine = engine
         self._pins = pins or {}
         self._wheel_metadata = wheel_metadata
         self._wheel_tags = wheel_tags
         self._anticipate = anticipate
+        self._holds_back = holds_back
         self._lock = threading.Lock()
         self._delivered: dict[tuple[str, str], Delivered] = {}
         self._refused: dict[tuple[str, str], Judged] = {}
         self._findings: dict[str, Finding] = {}
         self._explanations: dict[str, Finding] = {}
+        self._held_back: dict[str, tuple[HeldBack, ...]] = {}
         self._crash: BaseException | None = None
 
     @property
@@ -104,6 +109,23 @@ class OpenSite:
         """What is wrong with the metadata of files that the resolver looked at: when it failed, this may be why."""
         with self._lock:
             return tuple(self._explanations.values())
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        """Every release that was not offered, in the order of the pages: a release of many files once for each rule."""
+        with self._lock:
+            held = [each for project in self._held_back.values() for each in project]
+        return tuple({(each.purl, each.rule): each for each in held}.values())
+
+    def explain_failure(self) -> tuple[Finding, ...]:
+        """Return a finding for each project of which the resolver took nothing and was not offered everything.
+
+        To be asked where the resolver failed, and nothing can be resolved again.
+        """
+        taken = {delivered.project.name for delivered in self.delivered}
+        with self._lock:
+            held = {name: each for name, each in self._held_back.items() if each and name not in taken}
+        return tuple(unmet(name, each) for name, each in held.items())
 
     def raise_crash(self) -> None:
         """Raise what an answer died of, if one did: an error of guard's own must not pass for a refusal."""
@@ -148,8 +170,18 @@ class OpenSite:
 
     def _page(self, name: str) -> Answer:
         project = self._engine.fetch_project(name)
-        files = filter(self._fits, self._offered(project).values())
+        files = self._passing(project)
         return Body(render_project_page(project.name, files, self._offers_metadata), SIMPLE_JSON)
+
+    def _passing(self, project: Project) -> list[IndexFile]:
+        """Return the files that a resolver may choose from, and note those that the policy would refuse."""
+        files = list(filter(self._fits, self._offered(project).values()))
+        if not self._holds_back:
+            return files
+        judged = [(file, self._engine.hold_back(project, file)) for file in files]
+        with self._lock:
+            self._held_back[project.name] = tuple(held for _, held in judged if held is not None)
+        return [file for file, held in judged if held is None]
 
     def _fits(self, file: IndexFile) -> bool:
         tags = wheel_tags(file.filename)

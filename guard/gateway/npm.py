@@ -1,9 +1,10 @@
 """npm's registry API as the gateway serves it to npm.
 
 One site serves both runs. Packuments pass through as their registry sent them, ``dist.tarball`` included, so that no
-address of the gateway can land in a lockfile. A tarball is delivered only after its digest and decision: those of the
-plan were decided before the installing run began, and whatever else is asked for (by an ``npm install`` in a package's
-own script, say) is decided by the same engine before a byte of it is delivered.
+address of the gateway can land in a lockfile; versions that the policy refuses for what is listed of them are left out.
+A tarball is delivered only after its digest and decision: those of the plan were decided before the installing run
+began, and whatever else is asked for (by an ``npm install`` in a package's own script, say) is decided by the same
+engine before a byte of it is delivered.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from urllib.parse import quote, unquote, urlsplit
 
 from guard.engine.npm import NpmEngine, NpmRequest
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
+from guard.gateway.offers import unmet
+from guard.gateway.packuments import without_versions
 from guard.gateway.server import Answer, Body, FileBody, Refusal, Request, refusal_of
-from guard.model import Finding, Judged, Level, RuleId
+from guard.model import Finding, HeldBack, Judged, Level, RuleId
 from guard.policy.provenance import REGISTRY_SOURCES
 from guard.registry.credentials import redact_url
 from guard.registry.npm import AUDIT_PATHS, NpmClient
-from guard.registry.packument import PublishedVersion
+from guard.registry.packument import Packument, PublishedVersion
 
 _ABBREVIATED_TYPE = "application/vnd.npm.install-v1+json"
 _NOT_FOUND = Body(b'{"error":"Not found"}', "application/json", HTTPStatus.NOT_FOUND)
@@ -43,6 +46,7 @@ class NpmSite:
         addresses: what the user's own files and command line name, to say which address a request was for.
         on_refusal: called when a tarball is refused, before npm hears of it.
         on_delivery: called with each decision that is made here, before the tarball is delivered.
+        holds_back: whether versions that the policy refuses for what the registry lists are left out.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class NpmSite:
         addresses: Iterable[str] = (),
         on_refusal: Callable[[], None] = lambda: None,
         on_delivery: Callable[[Judged], None] = lambda _: None,
+        holds_back: bool = True,
     ) -> None:
         self._engine = engine
         self._client = client
@@ -62,11 +67,13 @@ class NpmSite:
         self._addresses = {path: redact_url(address) for address in addresses if (path := _path_of(address))}
         self._on_refusal = on_refusal
         self._on_delivery = on_delivery
+        self._holds_back = holds_back
         self._lock = threading.Lock()
         self._delivered: dict[tuple[str, str], Judged] = {}
         self._refused: dict[tuple[str, str], Judged] = {}
         self._findings: dict[str, Finding] = {}
         self._unknown: dict[str, Finding] = {}
+        self._held_back: dict[str, tuple[HeldBack, ...]] = {}
         self._crash: BaseException | None = None
 
     @property
@@ -86,6 +93,22 @@ class NpmSite:
         """What went wrong apart from single releases: packuments that could not be had, addresses nobody lists."""
         with self._lock:
             return (*self._findings.values(), *self._unknown.values())
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        """Every version that was not offered, in the order of the packuments."""
+        with self._lock:
+            return tuple(held for package in self._held_back.values() for held in package)
+
+    def explain_failure(self) -> tuple[Finding, ...]:
+        """Return a finding for each package of which npm took nothing and was not offered everything.
+
+        To be asked where npm failed, and nothing can be resolved again.
+        """
+        with self._lock:
+            taken = {name for name, _ in (*self._delivered, *self._planned)}
+            held = {name: each for name, each in self._held_back.items() if each and name not in taken}
+        return tuple(unmet(name, each) for name, each in held.items())
 
     def raise_crash(self) -> None:
         """Raise what an answer died of, if one did: an error of guard's own must not pass for a refusal."""
@@ -132,8 +155,17 @@ class NpmSite:
     def _packument(self, name: str, accept: str) -> Answer:
         """Pass a packument on in the form that npm asked for: what npm writes into a lock depends on it."""
         if _ABBREVIATED_TYPE in accept:
-            return Body(self._engine.fetch_packument(name).document, _ABBREVIATED_TYPE)
-        return Body(self._engine.fetch_full_packument(name).document, "application/json")
+            return Body(self._offered(self._engine.fetch_packument(name)), _ABBREVIATED_TYPE)
+        return Body(self._offered(self._engine.fetch_full_packument(name)), "application/json")
+
+    def _offered(self, packument: Packument) -> bytes:
+        """Return what npm may choose from, byte for byte as it was sent where nothing is left out."""
+        held = self._engine.hold_back(packument) if self._holds_back else {}
+        if not held:
+            return packument.document
+        with self._lock:
+            self._held_back[packument.name] = tuple(held.values())
+        return without_versions(packument.document, held)
 
     def _audit(self, request: Request) -> Answer:
         """Pass on the question that ``npm install`` and ``npm audit fix`` ask; its answer decides nothing here."""

@@ -145,6 +145,17 @@ class Policy:
     platforms: frozenset[str] | None = None
     sources_read: tuple[PolicySource, ...] = ()
 
+    def for_others(self, *, now: datetime) -> PackagePolicy:
+        """Return what is asked of a package that neither a ``[[package]]`` nor an exception names.
+
+        Args:
+            now: as for :meth:`for_package`.
+        """
+        policy = PackagePolicy(now=now)
+        for settings in self.settings:
+            policy = _with_settings(policy, settings)
+        return policy
+
     def for_package(self, ecosystem: Ecosystem, name: str, version: str, *, now: datetime) -> PackagePolicy:
         """Return what is asked of one release: the last ``[[package]]`` that matches wins, key by key.
 

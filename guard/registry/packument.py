@@ -154,6 +154,19 @@ class Packument:
             entry = _Entry(_object(self._versions[version], place), place)
             return entry.published(self.name, version, self.registry, published_at)
 
+    def published_at(self, version: str) -> datetime | None:
+        """Return when a version was published; ``None`` where the document does not tell.
+
+        Raises:
+            MalformedInput: it is no time.
+        """
+        with _named(self._description):
+            return _moment(self._times.get(version), f"time[{version[:80]!r}]")
+
+    def versions_with_addresses(self) -> frozenset[str]:
+        """Return the versions that may depend on something which is no range of versions."""
+        return frozenset(version for version, entry in self._versions.items() if _has_address(entry))
+
     @property
     def _description(self) -> str:
         return f"packument of {self.name} from {redact_url(self.registry)}"
@@ -274,6 +287,12 @@ def _versions(members: Mapping[str, object]) -> dict[str, object]:
     if "versions" not in members and "unpublished" in _optional_object(members.get("time"), "time"):
         return {}
     return _object(members.get("versions"), "versions")
+
+
+def _has_address(entry: object) -> bool:
+    groups = (entry.get(member) for member in _DEPENDENCY_MEMBERS) if isinstance(entry, dict) else ()
+    specs = (spec for group in groups if isinstance(group, dict) for spec in group.values())
+    return any(isinstance(spec, str) and (":" in spec or "/" in spec or spec.startswith(".")) for spec in specs)
 
 
 def _integrity_digests(text: str, place: str) -> list[Digest]:

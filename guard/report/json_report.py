@@ -45,7 +45,12 @@ def _report(report: RunReport) -> dict[str, Json]:
         "summary": {**_summary(report.summary()), "not_decided": len(report.not_decided)},
         "findings": [_finding(finding) for finding in report.findings],
         "held_back": [
-            {"purl": held.purl, "rule": held.rule.value, "reason": without_credentials(held.reason)}
+            {
+                "purl": held.purl,
+                "rule": held.rule.value,
+                "reason": without_credentials(held.reason),
+                "until": None if held.until is None else _time(held.until),
+            }
             for held in report.held_back
         ],
         "not_decided": [

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from guard.errors import ExitCode
-from guard.model import Artifact, Claims, EvidenceState, Finding, Judged, Level, RuleId, Verdict
+from guard.model import Artifact, Claims, EvidenceState, Finding, HeldBack, Judged, Level, RuleId, Verdict
 from guard.policy.provenance import provenance_state, verified_provenance
 from guard.report.model import RunReport, without_credentials
 
@@ -55,8 +55,8 @@ def render_text(report: RunReport, console: Console, *, verbose: bool = False) -
     for entry in entries:
         if verbose or _is_said_always(entry):
             _print_entry(entry, console)
-    for held in report.held_back:
-        _print(console, f"held back: {held.purl} ({held.rule.value}): {held.reason}")
+    for line in _held_back_lines(report, verbose=verbose):
+        _print(console, line)
     for line in (*_changed_publishers(report, verbose=verbose), *_left_out(report)):
         _print(console, line)
     if verbose:
@@ -136,6 +136,22 @@ def _is_said_always(entry: _Entry) -> bool:
     if entry.finding.level is not Level.NOTE:
         return True
     return not entry.artifacts or entry.finding.rule in _SAID_AS_NOTES
+
+
+def _held_back_lines(report: RunReport, *, verbose: bool) -> Iterator[str]:
+    """Say once for each package and rule what was held back, with the newest of it; every single one when verbose.
+
+    What was yanked is left out unless asked for: no resolver takes it unless it must.
+    """
+    groups: dict[tuple[str, RuleId], list[HeldBack]] = {}
+    for held in report.held_back:
+        key = held.purl if verbose else held.purl.rpartition("@")[0]
+        groups.setdefault((key, held.rule), []).append(held)
+    for (_, rule), group in groups.items():
+        if rule is RuleId.YANKED and not verbose and report.verdict.installs:
+            continue
+        more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+        yield f"held back: {group[-1].purl}{more} ({rule.value}): {group[-1].reason}"
 
 
 def _print_entry(entry: _Entry, console: Console) -> None:

@@ -68,6 +68,7 @@ def _carry_out(session: Session, steps: Sequence[tuple[Session, Project]]) -> Ou
         outcome = Outcome(
             judged=judged,
             findings=(*outcome.findings, *found.findings),
+            held_back=(*outcome.held_back, *resolved.held_back),
             planned=outcome.planned + found.planned - repeated,
         )
     if not outcome.allowed:

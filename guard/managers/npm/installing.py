@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard.engine.outcome import Outcome
 from guard.errors import Refused
+from guard.gateway.npm import NpmSite
 from guard.gateway.server import Gateway
 from guard.managers.npm.cache import fill_cache
 from guard.managers.npm.command import NpmCommand, parse_command
@@ -24,7 +26,7 @@ from guard.managers.npm.project import (
     make_scratch,
 )
 from guard.managers.npm.session import Session, conclude
-from guard.model import Finding, Judged, Level, RuleId
+from guard.model import Finding, HeldBack, Judged, Level, RuleId
 from guard.store.files import StoredFile
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.package_lock import PackageLock, parse_package_lock
@@ -42,16 +44,42 @@ class Resolved:
         lock: every entry; ``None`` where npm made no lock, so that it is decided what npm asks for.
         base: the folder that the lock's paths are relative to.
         place: bytes to put in place of the project's lock; ``None`` to leave it as it is.
+        held_back: what npm was not offered.
     """
 
     lock: PackageLock | None
     base: Path
     place: bytes | None = None
+    held_back: tuple[HeldBack, ...] = ()
 
     def tree(self, project: Project) -> LockedTree:
         """Return what is going to be installed, with the digests that the project's own lock pins."""
         own = parse_lock(project, project.lock)
         return LockedTree(project=project, lock=self.lock, own=own, base=self.base)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """A resolving run in which npm failed and nothing was refused.
+
+    Args:
+        site: what it was served from.
+        gateway: where.
+        outcome: what the whole command comes to.
+        streams: what npm wrote to its two streams.
+    """
+
+    site: NpmSite
+    gateway: Gateway
+    outcome: Outcome
+    streams: tuple[bytes, bytes]
+
+    def show(self, session: Session) -> Outcome:
+        """Write what npm said to the user's own streams."""
+        session.progress.stop()
+        for descriptor, text in enumerate(session.show_failure(self.streams, self.gateway, self.site), start=1):
+            _write_all(descriptor, text)
+        return self.outcome
 
 
 def run_installation(session: Session, kind: Kind) -> Outcome:
@@ -67,7 +95,7 @@ def run_installation(session: Session, kind: Kind) -> Outcome:
     if isinstance(resolved, Outcome):
         return resolved
     session.progress.step("deciding")
-    outcome = judge_tree(session, resolved.tree(project))
+    outcome = replace(judge_tree(session, resolved.tree(project)), held_back=resolved.held_back)
     if not outcome.allowed:
         return outcome
     return _install(session, project, resolved, outcome, kind)
@@ -102,26 +130,35 @@ def resolve(session: Session, project: Project) -> Resolved | Outcome:
         What is going to be installed; an outcome where something was refused, or npm itself failed.
     """
     session.progress.step("resolving")
+    found = _resolve_once(session, project, holds_back=True)
+    if isinstance(found, _Failure) and found.outcome.held_back:
+        # What the same command comes to with everything on offer says whether that is why, and which rule it is.
+        shutil.rmtree(session.scratch_folder)
+        again = _resolve_once(session, project, holds_back=False)
+        if not isinstance(again, _Failure):
+            return replace(again, held_back=found.outcome.held_back)
+    return found.show(session) if isinstance(found, _Failure) else found
+
+
+def _resolve_once(session: Session, project: Project, *, holds_back: bool) -> Resolved | _Failure | Outcome:
     named = session.named_paths.values()
     scratch = make_scratch(project, session.scratch_folder, cwd=session.cwd, named=named)
     command = _resolving(session, project, scratch.root)
-    site = session.make_site(specs=project.specs())
+    site = session.make_site(specs=project.specs(), holds_back=holds_back)
     with Gateway(site, takes_posts=True) as gateway:
         status, stdout, stderr = session.run_quietly(session.argv(command), gateway, scratch.cwd)
         findings = session.findings(gateway, site)
     site.raise_crash()
-    refused = Outcome(judged=site.refused, findings=findings, planned=len(site.refused))
+    refused = Outcome(judged=site.refused, findings=findings, held_back=site.held_back, planned=len(site.refused))
     if not refused.allowed:
         return refused
     # `npm audit fix` ends with 1 where something is left to be mended by hand.
     if status != 0 and session.command.command != "audit":
-        session.progress.stop()
-        for descriptor, text in enumerate(session.show_failure((stdout, stderr), gateway, site), start=1):
-            _write_all(descriptor, text)
-        return replace(refused, tool_status=status)
+        outcome = replace(refused, tool_status=status)
+        return _Failure(site=site, gateway=gateway, outcome=outcome, streams=(stdout, stderr))
     found = scratch.load_lock()
     if found is None:
-        return Resolved(lock=None, base=scratch.root)
+        return Resolved(lock=None, base=scratch.root, held_back=site.held_back)
     name, data = found
     lock = parse_lock(project, data)
     addresses = tuple(_refuse_addresses(lock, gateway))
@@ -129,7 +166,7 @@ def resolve(session: Session, project: Project) -> Resolved | Outcome:
         return replace(refused, findings=addresses)
     is_faithful = scratch.is_faithful and all(path.is_relative_to(project.root) for path in named)
     may_place = is_faithful and name == project.lock_name and _writes_lock(session)
-    return Resolved(lock=lock, base=scratch.root, place=data if may_place else None)
+    return Resolved(lock=lock, base=scratch.root, place=data if may_place else None, held_back=site.held_back)
 
 
 def _writes_lock(session: Session) -> bool:

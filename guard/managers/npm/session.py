@@ -123,12 +123,15 @@ class Session:
         scopes = {f"{scope}:registry" for scope in self.configuration.scopes}
         return [*self.target.argv, *command.without(_TAKEN_OFF | scopes).to_argv()]
 
-    def make_site(self, planned: Sequence[Judged] = (), *, specs: Iterable[str] = ()) -> NpmSite:
+    def make_site(
+        self, planned: Sequence[Judged] = (), *, specs: Iterable[str] = (), holds_back: bool = True
+    ) -> NpmSite:
         """Return what the gateway serves.
 
         Args:
             planned: what was decided and allowed.
             specs: what the project's files ask for.
+            holds_back: whether npm is offered only what the policy does not refuse for what is listed of it.
         """
         for judged in planned:
             self.note_scripts(judged)
@@ -139,6 +142,7 @@ class Session:
             addresses=(spec for spec in (*self.command.arguments, *specs) if "://" in spec),
             on_refusal=self.places.refused.touch,
             on_delivery=self.note_scripts,
+            holds_back=holds_back,
         )
 
     def note_scripts(self, judged: Judged) -> None:
@@ -266,10 +270,16 @@ def conclude(before: Outcome, session: Session, gateway: Gateway, site: NpmSite,
     """
     planned = tuple(replace(judged, bound_by="npm-integrity") for judged in before.judged)
     more = (*site.delivered, *site.refused)
+    is_explained = status == 0 or bool(site.refused or site.findings)
     outcome = replace(
         before,
         judged=(*planned, *more),
-        findings=(*before.findings, *session.findings(gateway, site)),
+        findings=(
+            *before.findings,
+            *session.findings(gateway, site),
+            *(() if is_explained else site.explain_failure()),
+        ),
+        held_back=tuple(dict.fromkeys((*before.held_back, *site.held_back))),
         planned=before.planned + len(more),
     )
     return replace(outcome, tool_status=status) if outcome.allowed else outcome

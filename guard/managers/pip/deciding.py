@@ -48,8 +48,14 @@ def run_deciding(session: Session, before: Outcome) -> Outcome:
     delivered = (replace(item.judged, bound_by=bound_by) for item in site.delivered)
     unlisted = _judge_unlisted_pins(session, constrained | pinned if status else pinned)
     judged = (*before.judged, *unlisted, *delivered, *site.refused)
-    findings = (*before.findings, *site.findings, *gateway.foreign_hosts, *(site.explanations if status else ()))
-    outcome = Outcome(judged=judged, findings=findings, planned=len(judged))
+    findings = (
+        *before.findings,
+        *site.findings,
+        *gateway.foreign_hosts,
+        *(site.explanations if status else ()),
+        *(site.explain_failure() if status else ()),
+    )
+    outcome = Outcome(judged=judged, findings=findings, held_back=site.held_back, planned=len(judged))
     return replace(outcome, tool_status=status) if outcome.allowed else outcome
 
 

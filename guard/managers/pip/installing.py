@@ -14,7 +14,7 @@ from guard.managers.pip.plan import PlanItem, PlanKind, parse_installation_repor
 from guard.managers.pip.replay import bound_to_plan, resolving
 from guard.managers.pip.session import Session
 from guard.managers.process import run_quietly
-from guard.model import Finding, Judged
+from guard.model import Finding, HeldBack, Judged
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 
@@ -27,11 +27,38 @@ class _Resolution:
         site: what it was served from.
         plan: what pip would install.
         findings: what was refused meanwhile.
+        held_back: what the resolver was not offered.
     """
 
     site: OpenSite
     plan: tuple[PlanItem, ...]
     findings: tuple[Finding, ...]
+    held_back: tuple[HeldBack, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """A resolving run in which pip failed and nothing was refused.
+
+    Args:
+        site: what it was served from.
+        gateway: where.
+        outcome: what the whole command comes to.
+        streams: what pip wrote to its two streams.
+    """
+
+    site: OpenSite
+    gateway: Gateway
+    outcome: Outcome
+    streams: tuple[bytes, bytes]
+
+    def show(self, session: Session) -> Outcome:
+        """Write what pip said to the user's own streams."""
+        session.progress.stop()
+        addresses = session.addresses(self.gateway, self.site.find_file)
+        for descriptor, text in enumerate(self.streams, start=1):
+            _write_all(descriptor, addresses.show(text))
+        return self.outcome
 
 
 def run_installation(session: Session, before: Outcome) -> Outcome:
@@ -48,6 +75,7 @@ def run_installation(session: Session, before: Outcome) -> Outcome:
     outcome = Outcome(
         judged=(*before.judged, *(item.judged for item in decided), *others, *(item.judged for item in built)),
         findings=resolved.findings,
+        held_back=resolved.held_back,
         planned=before.planned + len(resolved.plan) + len(built),
     )
     return _install(session, outcome, decided, built, hashable=not others) if outcome.allowed else outcome
@@ -57,8 +85,23 @@ def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
     session.anticipate_names(entry.name for entry in session.requirements if entry.name)
     session.progress.step("resolving")
     session.engine.add_named(session.find_named())
+    found = _resolve_once(session, before, holds_back=True)
+    if isinstance(found, _Failure) and found.site.held_back:
+        # What the same command comes to with everything on offer says whether that is why, and which rule it is.
+        again = _resolve_once(session, replace(before, held_back=found.site.held_back), holds_back=False)
+        found = found if isinstance(again, _Failure) else again
+    return found.show(session) if isinstance(found, _Failure) else found
+
+
+def _resolve_once(session: Session, before: Outcome, *, holds_back: bool) -> _Resolution | _Failure | Outcome:
     report = session.folder / "resolution.json"
-    site = OpenSite(session.engine, wheel_metadata=True, wheel_tags=session.wheel_tags, anticipate=session.anticipate)
+    site = OpenSite(
+        session.engine,
+        wheel_metadata=True,
+        wheel_tags=session.wheel_tags,
+        anticipate=session.anticipate,
+        holds_back=holds_back,
+    )
     with Gateway(site) as gateway:
         command = resolving(session.prepare(gateway), report)
         status, stdout, stderr = run_quietly(session.argv(command), environ=session.environment(gateway))
@@ -72,18 +115,16 @@ def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
             *gateway.foreign_hosts,
             *(site.explanations if status != 0 else ()),
         ),
+        held_back=before.held_back or site.held_back,
         planned=before.planned + len(site.refused),
     )
     if not refused.allowed:
         return refused
     if status != 0:
-        session.progress.stop()
-        addresses = session.addresses(gateway, site.find_file)
-        _write_all(1, addresses.show(stdout))
-        _write_all(2, addresses.show(stderr))
-        return replace(refused, tool_status=status)
+        outcome = replace(refused, tool_status=status)
+        return _Failure(site=site, gateway=gateway, outcome=outcome, streams=(stdout, stderr))
     plan = parse_installation_report(report.read_bytes(), gateway_url=gateway.url)
-    return _Resolution(site=site, plan=plan, findings=refused.findings)
+    return _Resolution(site=site, plan=plan, findings=refused.findings, held_back=refused.held_back)
 
 
 def _decide(session: Session, resolved: _Resolution) -> tuple[list[Delivered], list[Delivered], tuple[Judged, ...]]:

@@ -42,8 +42,14 @@ def run_locking(session: Session, before: Outcome) -> Outcome:
     files = {item.artifact.file for item in locked}
     built = tuple(replace(item.judged, installed=False) for item in site.delivered if item.file.filename not in files)
     judged = (*before.judged, *locked, *built, *site.refused)
-    findings = (*before.findings, *site.findings, *gateway.foreign_hosts, *(site.explanations if status else ()))
-    outcome = Outcome(judged=judged, findings=findings, planned=len(judged))
+    findings = (
+        *before.findings,
+        *site.findings,
+        *gateway.foreign_hosts,
+        *(site.explanations if status else ()),
+        *(site.explain_failure() if status else ()),
+    )
+    outcome = Outcome(judged=judged, findings=findings, held_back=site.held_back, planned=len(judged))
     if not outcome.allowed:
         return outcome
     if lock:

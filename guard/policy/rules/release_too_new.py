@@ -52,6 +52,8 @@ def _unknown(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     """The same words for every package, so that a report says them once."""
     is_asked = "min-age" in policy.written
     level = policy.min_age_locked.level if facts.is_locked else Level.BLOCK
+    if facts.is_locked and level is Level.NOTE:
+        return  # nobody asked for its time
     yield Finding(
         rule=ID,
         level=level if is_asked else Level.NOTE,
