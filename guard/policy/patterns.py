@@ -14,7 +14,8 @@ _NAME = {
     # PEP 508, "Names", with the star of patterns.
     Ecosystem.PYPI: re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9._*-]*[A-Za-z0-9*])?"),
     # Names that the npm registry has, old ones with capital letters included.
-    Ecosystem.NPM: re.compile(r"(?:@[A-Za-z0-9._~*-]+/)?[A-Za-z0-9._~*!'()-]+"),
+    # None begins with a dot, nor, without a scope, with an underscore (validate-npm-package-name, ``lib/index.js``).
+    Ecosystem.NPM: re.compile(r"(?:@[A-Za-z0-9._~*!'()-]+/(?!\.)|(?![._]))[A-Za-z0-9._~*!'()-]+"),
 }
 _VERSION = {
     # Old releases have versions that PEP 440 does not know.

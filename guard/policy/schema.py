@@ -11,7 +11,6 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from guard.model import Digest, Location, RuleId
-from guard.policy.glob import matches_glob
 from guard.policy.identity import ISSUER_OF_HOST, IdentityPin
 from guard.policy.patterns import PackagePattern, PackageRelease
 from guard.policy.settings import SETTINGS, RuleSettings, parse_settings
@@ -287,7 +286,7 @@ def _repository(text: str) -> str:
 def _ref(text: str) -> str:
     """Certificates name references in full (git, "check-ref-format"), and a star does not cross a slash."""
     kind, *rest = text.split("/")
-    if not matches_glob(kind, "refs") or len(rest) < _REF_PARTS or not all(rest) or _NOT_IN_REFS.search(text):
+    if kind not in ("refs", "*") or len(rest) < _REF_PARTS or not all(rest) or _NOT_IN_REFS.search(text):
         raise ValueError(f'can match no git reference; write one such as "refs/tags/v*", not {text[:80]!r}')
     return text
 

@@ -34,7 +34,13 @@ from guard.policy.schema import RULES_WITHOUT_EXCEPTION, parse_policy
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 ARTIFACT = Artifact(ecosystem=Ecosystem.PYPI, name="six", version="1.17.0", file="six.whl")
-OURS = Claims(san="s", issuer="https://issuer.example", source_repository_uri="https://git.example/acme/six")
+OURS = Claims(
+    san="s",
+    issuer="https://issuer.example",
+    source_repository_uri="https://git.example/acme/six",
+    build_config_uri="https://git.example/acme/six/release.yml@refs/tags/v1",
+    runner_environment="github-hosted",
+)
 THEIRS = replace(OURS, source_repository_uri="https://git.example/evil/six")
 PUBLISH = EvidenceKind.PEP740_PUBLISH
 VERIFIED = Evidence(kind=PUBLISH, state=EvidenceState.VERIFIED, claims=OURS)
@@ -161,10 +167,12 @@ def test_the_run(decisions: list[Decision], findings: list[Finding], planned: in
 
 DIGESTS = [Digest("sha256", letter * 64) for letter in "ab"] + [Digest("md5", "a" * 32), Digest("sha512", "a" * 128)]
 some_digests = st.lists(st.sampled_from(DIGESTS), max_size=2).map(tuple)
+SETTINGS = ("", "slsa-level = 1\n", "slsa-level = 3\n", 'runner = ["github-hosted"]\n', 'triggers-denied = ["push"]\n')
 policies = st.sampled_from(
     [
-        policy(rules + pin)
-        for rules in ("", *(f'[policy]\nprovenance = "{mode}"\n' for mode in ("required", "no-downgrade", "optional")))
+        policy(f"[policy]\n{mode}{settings}{pin}")
+        for mode in ("", *(f'provenance = "{mode}"\n' for mode in ("required", "no-downgrade", "optional")))
+        for settings in SETTINGS
         for pin in ("", PIN)
     ]
 )

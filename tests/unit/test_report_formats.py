@@ -162,7 +162,9 @@ def test_a_full_run() -> None:
     value = as_json(report)
     assert value["policy"] == [{"path": "guard.toml", "digest": str(DIGEST), "class": "project"}]
     assert value["trust_root"] == {"source": "built in", "digest": str(DIGEST), "age_days": 3}
-    assert value["held_back"] == [{"purl": "pkg:pypi/x@1", "rule": "source-not-allowed", "reason": "needs a URL"}]
+    assert value["held_back"] == [
+        {"purl": "pkg:pypi/x@1", "rule": "source-not-allowed", "reason": "needs a URL", "until": None}
+    ]
     assert value["findings"][0]["rule"] == "policy-loosened"
     assert value["run"]["tool"] == {"name": "pip", "version": "26.1"}
     assert value["summary"]["by_state"] == {
