@@ -54,9 +54,9 @@ FILES = ("rocket-1.0.tar.gz", "rocket-1.0-py3-none-any.whl", "rocket-1.0-cp27-cp
 
 
 def test_lists_wheels_that_have_an_accepted_tag_and_every_sdist() -> None:
-    site = OpenSite(PagesOnly(*FILES), wheel_metadata=False, wheel_tags=frozenset({"py3-none-any"}))
+    site = OpenSite(PagesOnly(*FILES), wheel_metadata=False, holds_back=False, wheel_tags=frozenset({"py3-none-any"}))
     assert listed(site) == ["rocket-1.0.tar.gz", "rocket-1.0-py3-none-any.whl"]
 
 
 def test_lists_every_wheel_where_the_accepted_tags_are_not_known() -> None:
-    assert listed(OpenSite(PagesOnly(*FILES), wheel_metadata=False)) == list(FILES)
+    assert listed(OpenSite(PagesOnly(*FILES), wheel_metadata=False, holds_back=False)) == list(FILES)
