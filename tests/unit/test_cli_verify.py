@@ -619,7 +619,7 @@ def test_a_file_of_evidence_has_limits(here: Surrounding, monkeypatch: pytest.Mo
 SEED = json.dumps(provenance_of(("tool", TOOL))).encode()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(data=st.data())
 def test_no_bytes_pass_or_raise(here: Surrounding, data: st.DataObject) -> None:
     whole = data.draw(st.binary(max_size=200))

@@ -51,6 +51,7 @@ def test_comes_out_as_the_index_says(here: Surrounding, row: dict[str, Any]) -> 
     assert here.verify(*arguments, *ANY, trust_root=other).status == 10
 
 
+@pytest.mark.campaign(3)
 @pytest.mark.parametrize(
     "row", [row for row in ROWS if row["expect"] == "accept"], ids=lambda row: Path(row["path"]).name
 )
