@@ -17,6 +17,7 @@ from typing import cast
 
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.json_positions import JsonReader
+from guard_lockfiles.npm_fields import NAME, SRI, Unreadable, printable
 from guard_lockfiles.package_lock_v1 import modern_entries, read_legacy_entries
 
 # Far beyond real files, whose largest are some 10 MB.
@@ -24,21 +25,11 @@ _DOCUMENT_MAX_BYTES = 50 * 1024 * 1024
 _ENTRIES_MAX_COUNT = 200_000
 _PATH_MAX_CHARACTERS = 2048
 _TEXT_MAX_CHARACTERS = 8192
-_SHOWN_MAX_CHARACTERS = 300
 _VERSIONS = (1, 2, 3)
 
-# validate-npm-package-name, ``validForOldPackages``, except that a reserved name is no package either.
-_WORD = r"(?!node_modules(?:/|$)|favicon\.ico(?:/|$))[A-Za-z0-9~!*'()-][A-Za-z0-9._~!*'()-]*"
-_NAME = re.compile(rf"(?:@[A-Za-z0-9._~!*'()-]+/)?{_WORD}")
-_FOLDER_IN_PACKAGE = re.compile(rf"(?:{_NAME.pattern})/.+")
+_FOLDER_IN_PACKAGE = re.compile(rf"(?:{NAME.pattern})/.+")
 _IN_NODE_MODULES = re.compile(r"(?:.*/)?node_modules/(?P<place>.+)")
 _VERSION = re.compile(r"[^\s/\\:@#?%]{1,256}")
-# Subresource Integrity (W3C SRI, section 3.5), each value of exactly its algorithm's length; npm's ssri passes over
-# what it cannot read, and then checks nothing.
-_SRI = re.compile(
-    r"(?:sha512-[A-Za-z0-9+/]{85}[AQgw]==|sha384-[A-Za-z0-9+/]{64}|sha256-[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
-    r"|sha1-[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=|md5-[A-Za-z0-9+/]{21}[AQgw]==)(?:\?[!-~]*)?"
-)
 _CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 
 
@@ -182,7 +173,7 @@ def parse_declared(manifest: Mapping[str, object], *, dev: bool) -> Declared:
     """
     try:
         return _declared(manifest, dev=dev)
-    except _Unreadable as error:
+    except Unreadable as error:
         raise MalformedLockfile(str(error)) from error
 
 
@@ -202,10 +193,6 @@ def _decode(data: bytes) -> str:
         line = text.count("\n", 0, text.index(_CONFLICT_MARKERS[0])) + 1
         raise MalformedLockfile("a merge with conflicts was not finished", line=line)
     return text
-
-
-class _Unreadable(Exception):
-    """Why an entry is unreadable, without values of the file."""
 
 
 @dataclass(slots=True)
@@ -263,12 +250,12 @@ class _Parser:
             raise MalformedLockfile(f"more than {_ENTRIES_MAX_COUNT} entries", line=self.reader.line(offset))
         try:
             if not isinstance(value, dict):
-                raise _Unreadable("not an object")
+                raise Unreadable("not an object")
             entry = _parse_entry(path, value, self.reader.line(offset), self.reader.column(offset))
             if not _is_same(self.packages.setdefault(path, entry), entry):
-                raise _Unreadable("another entry has the same place")
-        except _Unreadable as error:
-            unreadable = UnreadableEntry(path=_printable(path), reason=str(error), line=self.reader.line(offset))
+                raise Unreadable("another entry has the same place")
+        except Unreadable as error:
+            unreadable = UnreadableEntry(path=printable(path), reason=str(error), line=self.reader.line(offset))
             self.unreadable.append(unreadable)
 
     def _parse_legacy(self) -> None:
@@ -295,11 +282,11 @@ def _parse_entry(path: str, value: Mapping[str, object], line: int, column: int)
     resolved = _text(value, "resolved")
     in_bundle = _flag(value, "inBundle")
     if link and resolved is None:
-        raise _Unreadable("a link that leads nowhere")
+        raise Unreadable("a link that leads nowhere")
     if installed and not link:
         _check_package(name, version)
         if not (version or resolved or in_bundle):
-            raise _Unreadable("neither `version` nor `resolved`")
+            raise Unreadable("neither `version` nor `resolved`")
     declared = _declared(value, dev=installed is None)
     return LockedPackage(
         path=path,
@@ -330,16 +317,16 @@ def _parse_entry(path: str, value: Mapping[str, object], line: int, column: int)
 def _check_path(path: str) -> None:
     """Refuse keys that npm would not write: another spelling of a path is another reader's other place."""
     if len(path) > _PATH_MAX_CHARACTERS:
-        raise _Unreadable("its path is longer than any file system takes")
+        raise Unreadable("its path is longer than any file system takes")
     if not path.isprintable() or "\\" in path:
-        raise _Unreadable("its path holds control characters or backslashes")
+        raise Unreadable("its path holds control characters or backslashes")
     segments = path.split("/")
     while segments and segments[0] == "..":
         del segments[0]
     if path and not {"", ".", ".."}.isdisjoint(segments):
-        raise _Unreadable("its path is not in its shortest form")
+        raise Unreadable("its path is not in its shortest form")
     if segments and segments[-1] == "node_modules":
-        raise _Unreadable("its path ends in no package name")
+        raise Unreadable("its path ends in no package name")
 
 
 def _installed_name(path: str) -> str | None:
@@ -347,11 +334,11 @@ def _installed_name(path: str) -> str | None:
     match = _IN_NODE_MODULES.fullmatch(path)
     if match is None:
         return None
-    if _NAME.fullmatch(match["place"]):
+    if NAME.fullmatch(match["place"]):
         return match["place"]
     if _FOLDER_IN_PACKAGE.fullmatch(match["place"]):
         return None
-    raise _Unreadable("its path ends in no package name")
+    raise Unreadable("its path ends in no package name")
 
 
 def _folder_name(path: str) -> str:
@@ -362,16 +349,16 @@ def _folder_name(path: str) -> str:
 
 
 def _check_package(name: str, version: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise _Unreadable("`name` is no package name")
+    if not NAME.fullmatch(name):
+        raise Unreadable("`name` is no package name")
     if version and not _VERSION.fullmatch(version):
-        raise _Unreadable("`version` is no version")
+        raise Unreadable("`version` is no version")
 
 
 def _integrity(value: Mapping[str, object]) -> str | None:
     text = _text(value, "integrity")
-    if text is not None and not all(_SRI.fullmatch(digest) for digest in text.split(" ")):
-        raise _Unreadable("`integrity` is no Subresource Integrity value")
+    if text is not None and not all(SRI.fullmatch(digest) for digest in text.split(" ")):
+        raise Unreadable("`integrity` is no Subresource Integrity value")
     return text
 
 
@@ -383,7 +370,7 @@ def _declared(manifest: Mapping[str, object], *, dev: bool) -> Declared:
         if not specs:
             continue
         if not all(isinstance(spec, str) for spec in specs.values()):
-            raise _Unreadable(f"a value in `{member}` is not a string")
+            raise Unreadable(f"a value in `{member}` is not a string")
         requested.update(cast("Mapping[str, str]", specs))
         kinds.update(dict.fromkeys(specs, kind))
         if kind is DependencyKind.PEER:
@@ -411,7 +398,7 @@ def _object(value: Mapping[str, object], name: str) -> Mapping[str, object]:
     if member is None:
         return {}
     if not isinstance(member, dict):
-        raise _Unreadable(f"`{name}` is not an object")
+        raise Unreadable(f"`{name}` is not an object")
     return member
 
 
@@ -420,9 +407,9 @@ def _text(value: Mapping[str, object], name: str) -> str | None:
     if member is None:
         return None
     if not isinstance(member, str):
-        raise _Unreadable(f"`{name}` is not a string")
+        raise Unreadable(f"`{name}` is not a string")
     if len(member) > _TEXT_MAX_CHARACTERS or not member.isprintable():
-        raise _Unreadable(f"`{name}` holds control characters, or too many")
+        raise Unreadable(f"`{name}` holds control characters, or too many")
     return member
 
 
@@ -432,17 +419,12 @@ def _texts(value: Mapping[str, object], name: str) -> tuple[str, ...]:
         return ()
     texts = [member] if isinstance(member, str) else member
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise _Unreadable(f"`{name}` is not a list of strings")
+        raise Unreadable(f"`{name}` is not a list of strings")
     return tuple(texts)
 
 
 def _flag(value: Mapping[str, object], name: str) -> bool:
     member = value.get(name)
     if not isinstance(member, bool | None):
-        raise _Unreadable(f"`{name}` is neither true nor false")
+        raise Unreadable(f"`{name}` is neither true nor false")
     return bool(member)
-
-
-def _printable(path: str) -> str:
-    shown = path[:_SHOWN_MAX_CHARACTERS]
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)

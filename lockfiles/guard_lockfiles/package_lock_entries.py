@@ -6,11 +6,11 @@ source is a registry, ``resolved`` says where npm found it when it locked; where
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source, UnreadableEntry
+from guard_lockfiles.npm_fields import digests_of
 from guard_lockfiles.package_lock import LockedPackage, PackageLock, parse_package_lock
 from guard_lockfiles.package_lock_sources import (
     classify_entry,
@@ -78,7 +78,7 @@ def _artifact(entry: LockedPackage, source: Source, bundler: LockedPackage | Non
         column=entry.column,
         place=entry.path,
         installed_as=entry.alias,
-        digests=() if is_bundled or not entry.integrity else _digests(entry.integrity),
+        digests=() if is_bundled or not entry.integrity else digests_of(entry.integrity),
         resolved=local_path_of(entry) if source in (Source.FOLDER, Source.FILE) else entry.resolved,
         commit=pinned_commit(entry.resolved or "") if source is Source.GIT else None,
         os=entry.os,
@@ -89,9 +89,3 @@ def _artifact(entry: LockedPackage, source: Source, bundler: LockedPackage | Non
         has_install_script=entry.has_install_script,
         bundled_in=bundler.path if is_bundled and bundler else None,
     )
-
-
-def _digests(integrity: str) -> tuple[str, ...]:
-    """Return the digests of a Subresource Integrity value that the parser has checked."""
-    values = (value.partition("?")[0].partition("-") for value in integrity.split(" "))
-    return tuple(f"{algorithm}:{base64.b64decode(encoded).hex()}" for algorithm, _, encoded in values)
