@@ -33,12 +33,13 @@ SRI = re.compile(
 )
 _CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-# Where the hosts of git repositories serve a commit as an archive, as yarn and pnpm ask for it (pnpm,
-# ``isGitHostedTarballUrl``).
-_GIT_ARCHIVE = re.compile(
-    r"https://codeload\.github\.com/[^/]+/[^/]+/(?:legacy\.)?tar\.gz/(?P<github>[^/?#]+)"
-    r"|https://bitbucket\.org/[^/]+/[^/]+/get/(?P<bitbucket>[^/?#]+)\.tar\.gz"
-    r"|https://gitlab\.com/.*(?:[?]ref=|[?]sha=|/archive/)(?P<gitlab>[^/?#&]+?)(?:[/.].*tar\.gz.*)?"
+# Hosts that serve commits of repositories as archives, which yarn and pnpm ask for (pnpm, ``isGitHostedTarballUrl``),
+# and where in such an address the commit stands.
+_GIT_ARCHIVE_HOSTS = ("https://codeload.github.com/", "https://bitbucket.org/", "https://gitlab.com/")
+_COMMIT_IN_ARCHIVE = re.compile(
+    r"https://(?:codeload\.github\.com/[^/]+/[^/]+/(?:legacy\.)?tar\.gz/(?P<github>[0-9a-f]{40})"
+    r"|bitbucket\.org/[^/]+/[^/]+/get/(?P<bitbucket>[0-9a-f]{40})\.tar\.gz"
+    r"|gitlab\.com/[^?#]+/archive\.tar\.gz\?(?:ref|sha)=(?P<gitlab>[0-9a-f]{40}))"
 )
 
 
@@ -146,13 +147,13 @@ def commit_of(text: str) -> str | None:
 
 def is_git_archive(address: str) -> bool:
     """Return whether an address is that of a git commit as an archive."""
-    return _GIT_ARCHIVE.fullmatch(address) is not None
+    return address.startswith(_GIT_ARCHIVE_HOSTS) and "tar.gz" in address
 
 
 def commit_of_archive(address: str) -> str | None:
     """Return the commit that the address of such an archive names; ``None`` where it names none."""
-    match = _GIT_ARCHIVE.fullmatch(address)
-    return commit_of(next((group for group in match.groups() if group), "")) if match else None
+    match = _COMMIT_IN_ARCHIVE.fullmatch(address)
+    return match[match.lastgroup or 0] if match else None
 
 
 def read_object(value: Mapping[str, object], key: str) -> Mapping[str, object]:

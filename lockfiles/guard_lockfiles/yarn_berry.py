@@ -40,7 +40,7 @@ _LOCAL_VERSION = "0.0.0-use.local"  # of what stands in a folder, whatever its m
 _IDENT = re.compile(r"(?P<name>(?:@[^/@]+/)?[^/@]+)@(?P<rest>.+)", re.DOTALL)
 _ARCHIVE = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
 _GIT = re.compile(
-    r"(?:git(?:\+[a-z]+)?:|ssh:|git@|https?://[^#]+\.git(?:#|$)|https?://.*#(?:.*&)?commit=|github:|[^/:@]+/[^/:@]+#)"
+    r"(?:git(?:\+[a-z]+)?:|ssh:|git@|https?://[^#]+\.git(?:#|$)|https?://[^#]*#(?:[^#]*&)?commit=|github:|[^/:@]+/[^/:@]+#)"
 )
 _COMMIT = re.compile(r"[#&]commit=(?P<commit>[0-9a-f]+)")
 _PATCHES_MAX_DEPTH = 8

@@ -75,6 +75,27 @@ def reason(key: str, members: str) -> str:
             COMMIT,
         ),
         (
+            f"a@https://gitlab.com/api/v4/projects/o%2Fa/repository/archive.tar.gz?ref={COMMIT}",
+            f"{{tarball: 'https://gitlab.com/api/v4/projects/o%2Fa/repository/archive.tar.gz?ref={COMMIT}'}}",
+            Source.GIT,
+            f"https://gitlab.com/api/v4/projects/o%2Fa/repository/archive.tar.gz?ref={COMMIT}",
+            COMMIT,
+        ),
+        (
+            f"a@https://bitbucket.org/o/a/get/{COMMIT}.tar.gz",
+            f"{{tarball: 'https://bitbucket.org/o/a/get/{COMMIT}.tar.gz'}}",
+            Source.GIT,
+            f"https://bitbucket.org/o/a/get/{COMMIT}.tar.gz",
+            COMMIT,
+        ),
+        (
+            f"a@https://codeload.github.com/o/{COMMIT}/tar.gz/main",
+            f"{{tarball: 'https://codeload.github.com/o/{COMMIT}/tar.gz/main'}}",
+            Source.GIT,
+            f"https://codeload.github.com/o/{COMMIT}/tar.gz/main",
+            None,
+        ),
+        (
             "a@https://git.example/a.tgz",
             "{tarball: 'https://git.example/a.tgz', gitHosted: true}",
             Source.GIT,
@@ -201,6 +222,14 @@ def test_platforms_options_and_peers() -> None:
     assert (a.os, a.cpu, a.libc, a.is_optional, b.is_optional) == (("!win32",), ("x64",), ("musl",), True, False)
     a, _ = lock_9(packages, snapshots.format("false")).artifacts
     assert not a.is_optional
+
+
+def test_a_key_that_is_too_long_for_one_line() -> None:
+    peers = "".join(f"(b{number}@1.0.0)" for number in range(100))
+    packages = "".join(f"  b{number}@1.0.0:\n    resolution: {{}}\n" for number in range(100))
+    lock = lock_9(f"  a@1.0.0:\n    resolution: {{}}\n{packages}", f"  ? a@1.0.0{peers}\n  : optional: true")
+    assert lock.unreadable == ()
+    assert (lock.artifacts[0].name, lock.artifacts[0].is_optional) == ("a", True)
 
 
 def test_what_is_said_to_run_code() -> None:
