@@ -29,7 +29,7 @@ def compare_address(resolved: str | None, published: PublishedVersion, configure
     Returns:
         How it differs, or the empty string; and whether its host is a configured one.
     """
-    if not resolved:
+    if not resolved or resolved == published.tarball:
         return "", True
     elsewhere = f"the lock names {redact_url(resolved)}, and that is not where {published.name}@{published.version} is"
     try:
@@ -60,7 +60,7 @@ def compare_file_address(resolved: str | None, file: IndexFile, configured: tupl
     Returns:
         How it differs, or the empty string; and whether its host is a configured one.
     """
-    if not resolved:
+    if not resolved or resolved == file.url:
         return "", True
     elsewhere = f"the lock names {redact_url(resolved)}, and that is not where {file.filename} is"
     try:

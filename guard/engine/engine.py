@@ -6,10 +6,11 @@ one of them while the others wait. Decisions are not stored anywhere; they are m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from guard import limits
 from guard.model import Artifact, Ecosystem, Facts, HeldBack, Judged
@@ -18,6 +19,10 @@ from guard.policy.evaluate import evaluate_artifact
 from guard.policy.offer import NamedReleases, evaluate_offer
 from guard.policy.policy import PackagePolicy, Policy
 from guard.sigstore.verify import Verifier
+
+_QUICK_BATCH = 64
+
+_T = TypeVar("_T")
 
 
 class Engine:
@@ -80,25 +85,45 @@ class Engine:
         return Judged(facts=facts, decision=evaluate_artifact(facts, self.policy, now=self.now))
 
     def run_all(
-        self, work: Iterable[Callable[[], Judged]], *, done: Callable[[Judged], None] = lambda _: None
+        self,
+        work: Iterable[Callable[[], Judged]],
+        *,
+        quick: Sequence[bool] = (),
+        done: Callable[[Judged], None] = lambda _: None,
     ) -> tuple[Judged, ...]:
         """Do several pieces of work at once and return their results in the order given.
 
         Args:
             work: each judges one artifact.
+            quick: for each, whether nobody has to be asked for it; for none without it.
             done: called in the caller's thread after each.
         """
-        futures = [self._executor.submit(each) for each in work]
         judged = []
-        for future in futures:
-            judged.append(future.result())
-            done(judged[-1])
+        for batch in self._begin(list(work), quick):
+            for each in batch.result():
+                judged.append(each)
+                done(each)
         return tuple(judged)
 
-    def do_all(self, work: Iterable[Callable[[], object]]) -> None:
+    def do_all(self, work: Iterable[Callable[[], object]], *, quick: Sequence[bool] = ()) -> None:
         """Do several pieces of work at once and wait for them; what they raise shows when it is asked for again."""
-        wait([self._executor.submit(each) for each in work])
+        wait(self._begin(list(work), quick))
+
+    def _begin(self, work: Sequence[Callable[[], _T]], quick: Sequence[bool]) -> list[Future[list[_T]]]:
+        """Hand work over to the background: handing over takes as long as quick work does, which goes in batches."""
+        futures, start = [], 0
+        while start < len(work):
+            end = start + 1
+            while quick and end < len(work) and end - start < _QUICK_BATCH and quick[start] and quick[end]:
+                end += 1
+            futures.append(self._executor.submit(_do_each, work[start:end]))
+            start = end
+        return futures
 
     def load_verifier(self) -> Verifier:
         """Return the verifier of this run."""
         return self._verifier.get(None, self._make_verifier)
+
+
+def _do_each(work: Sequence[Callable[[], _T]]) -> list[_T]:
+    return [each() for each in work]

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from guard import limits
@@ -144,9 +143,9 @@ class NpmEngine(Engine):
 
     def judge_locked(self, request: LockedRequest) -> Judged:
         """Decide a release that a lock names, without its bytes. Never raises for what a server sends."""
+        facts, published = self._look_up(request)
         if not request.is_of_registry:
-            return self.judge_facts(request.facts)
-        facts, published = self._look_up(request.facts)
+            return self.judge_facts(facts)
         if published is None:
             return self._judge_lock_facts(facts)
         facts = require_comparable(self._with_age(self._listed_facts(facts, request.resolved, published)))
@@ -166,8 +165,11 @@ class NpmEngine(Engine):
             requests: what the locks name.
             done: called in the caller's thread after each.
         """
-        self.do_all(functools.partial(self._look_up, each.facts) for each in requests if each.is_of_registry)
-        return self.run_all((functools.partial(self.judge_locked, each) for each in requests), done=done)
+        quick: Sequence[bool] = ()
+        if isinstance(self._source, RecallingNpm):
+            quick = self._source.read_ahead([(each.artifact.name, each.artifact.version) for each in requests])
+        self.do_all((functools.partial(self._look_up, each) for each in requests), quick=quick)
+        return self.run_all((functools.partial(self.judge_locked, each) for each in requests), quick=quick, done=done)
 
     def find_published(self, name: str, version: str) -> PublishedVersion:
         """Return a release as its registry lists it.
@@ -183,7 +185,7 @@ class NpmEngine(Engine):
         artifact = _artifact(request)
         # A lock that npm has just made pins digests, too, but nobody wrote it before.
         is_locked = self.named.holds(artifact)
-        facts, published = self._look_up(
+        facts, published = self._find(
             Facts(artifact=artifact, hashes_enforced=request.pins.enforced, is_locked=is_locked)
         )
         if published is None:
@@ -203,7 +205,10 @@ class NpmEngine(Engine):
     def _judge_lock_facts(self, facts: Facts) -> Judged:
         return replace(self.judge_facts(facts), bound_by="npm-integrity")
 
-    def _look_up(self, facts: Facts) -> tuple[Facts, PublishedVersion | None]:
+    def _look_up(self, request: LockedRequest) -> tuple[Facts, PublishedVersion | None]:
+        return self._find(request.facts) if request.is_of_registry else (request.facts, None)
+
+    def _find(self, facts: Facts) -> tuple[Facts, PublishedVersion | None]:
         """Return what the registry lists of an artifact, or why it lists nothing of use."""
         name, version = facts.artifact.name, facts.artifact.version
         try:
@@ -312,7 +317,7 @@ def _plain_version(version: str) -> str:
 
 
 def _file_name(tarball: str) -> str:
-    return Path(urlsplit(tarball).path).name
+    return urlsplit(tarball).path.rpartition("/")[2]
 
 
 def _shown(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import quote
 
@@ -46,6 +47,13 @@ class RecallingNpm:
     def fetch_version(self, name: str, version: str) -> PublishedVersion:
         """Return a listing: offline of the folder, else one that is not old, else the registry's."""
         return self._versions.get((name, version), lambda: self._load_version(name, version))
+
+    def read_ahead(self, releases: Sequence[tuple[str, str]]) -> list[bool]:
+        """Prepare for releases, name and version, that will be asked for; return which of them are remembered."""
+        addresses = [_address(self.registries.registry_of(name), name, version) for name, version in releases]
+        self._known.facts.read_ahead(Answer.DOCUMENT, addresses)
+        self._known.facts.read_ahead(Answer.LISTING, addresses)
+        return [self._known.load(Answer.LISTING, address) is not None for address in addresses]
 
     def fetch_attestations(self, published: PublishedVersion) -> tuple[Flag, Outcome, bytes | RecalledDocument | None]:
         """Return attestations: of the folder, else those that were seen before, else the registry's."""

@@ -169,8 +169,12 @@ class PyPIEngine(Engine):
             fits: as above.
             done: called in the caller's thread after each.
         """
+        quick: Sequence[bool] = ()
+        if isinstance(self._source, RecallingPyPI):
+            quick = self._source.read_ahead([(each.artifact.name, version_of(each.artifact)) for each in requests])
         self.do_all(functools.partial(self._look_up, each) for each in requests if each.is_of_registry)
-        return self.run_all((functools.partial(self.judge_locked, each, fits=fits) for each in requests), done=done)
+        work = (functools.partial(self.judge_locked, each, fits=fits) for each in requests)
+        return self.run_all(work, quick=quick, done=done)
 
     def _judge(self, project: Project, file: IndexFile, pins: Pins) -> Judged:
         facts = listed_facts(project, file, pins)

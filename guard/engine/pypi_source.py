@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Protocol
 
 from packaging.utils import canonicalize_name
@@ -61,6 +62,12 @@ class RecallingPyPI:
     def fetch_release(self, name: str, version: str) -> Project:
         """Return a listing: offline of the folder, else one that is not old, else the index's."""
         return self._releases.get((name, version), lambda: self._load_release(name, version))
+
+    def read_ahead(self, releases: Sequence[tuple[str, str]]) -> list[bool]:
+        """Prepare for releases, name and version, that will be asked for; return which of them are remembered."""
+        addresses = [self._listing_address(canonicalize_name(name), version) for name, version in releases]
+        self._known.facts.read_ahead(Answer.LISTING, addresses)
+        return [self._known.load(Answer.LISTING, address) is not None for address in addresses]
 
     def fetch_provenance(
         self, file: IndexFile, *, project: Project, version: str

@@ -144,6 +144,9 @@ class Policy:
     anchors: Anchors = field(default_factory=Anchors)
     platforms: frozenset[str] | None = None
     sources_read: tuple[PolicySource, ...] = ()
+    _answers: dict[tuple[object, ...], PackagePolicy] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def for_others(self, *, now: datetime) -> PackagePolicy:
         """Return what is asked of a package that neither a ``[[package]]`` nor an exception names.
@@ -165,8 +168,17 @@ class Policy:
             version: as the registry writes it.
             now: the moment to which ages are counted and on whose day exceptions are judged; aware.
         """
-        entries = [entry for entry in self.packages if entry.name.matches(ecosystem, name)]
-        named = [entry for entry in self.exceptions if entry.package.matches(ecosystem, name, version)]
+        entries = tuple(entry for entry in self.packages if entry.name.matches(ecosystem, name))
+        named = tuple(entry for entry in self.exceptions if entry.package.matches(ecosystem, name, version))
+        # A lock of a thousand entries has a handful of different answers, and they are asked twice for each.
+        known = (*map(id, entries), *map(id, named), now)
+        if known not in self._answers:
+            self._answers[known] = self._lay_over(entries, named, now)
+        return self._answers[known]
+
+    def _lay_over(
+        self, entries: tuple[PackageEntry, ...], named: tuple[ExceptionEntry, ...], now: datetime
+    ) -> PackagePolicy:
         today = now.astimezone(timezone.utc).date()
         policy = PackagePolicy(
             now=now,

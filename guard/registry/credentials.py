@@ -123,7 +123,9 @@ def redact_url(url: str) -> str:
 
     Any text is accepted, so that a message about a broken URL does not leak what the parser choked on.
     """
-    text = "".join(character if character.isprintable() else "\ufffd" for character in url)
+    text = url
+    if not url.isprintable():
+        text = "".join(character if character.isprintable() else "\ufffd" for character in url)
     scheme, separator, rest = text.partition("://")
     if not separator:
         return text

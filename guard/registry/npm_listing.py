@@ -26,10 +26,12 @@ def parse_kept_version(data: bytes, *, name: str, version: str, registry: str) -
         MalformedInput: it is no version, or another one.
     """
     published = parse_version_document(data, name=name, version=version, registry=registry)
+    if _REGISTRY_MEMBER.encode() not in data or _stated(registry) in data:  # no need to parse it once more
+        return published
     stated = json.loads(data).get(_REGISTRY_MEMBER, registry)
     if not isinstance(stated, str) or not stated.startswith(("https://", "http://")):
         raise MalformedInput("expected the address of a registry", context=_REGISTRY_MEMBER)
-    return published if stated == registry else replace(published, registry=stated)
+    return replace(published, registry=stated)
 
 
 def render_version_document(published: PublishedVersion) -> bytes:
@@ -63,4 +65,13 @@ def render_version_document(published: PublishedVersion) -> bytes:
         document["hasInstallScript"] = True
     if published.deprecated is not None:
         document["deprecated"] = published.deprecated or True
+    return _compact(document)
+
+
+def _stated(registry: str) -> bytes:
+    """Return how a document that guard wrote names a registry; no text inside a JSON document can look like that."""
+    return _compact({_REGISTRY_MEMBER: registry})[1:-1]
+
+
+def _compact(document: dict[str, object]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("utf-8")

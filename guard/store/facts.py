@@ -110,6 +110,7 @@ class Facts:
         self._identity: tuple[int, int] | None = None  # device and inode of the file that is open
         self._is_usable = True
         self._was_set_aside = False
+        self._ahead: dict[bytes, tuple[float, bytes]] = {}
 
     @property
     def path(self) -> Path:
@@ -159,6 +160,10 @@ class Facts:
             if 0 <= moment - stored_at < kind.life_seconds
         }
 
+    def read_ahead(self, kind: Answer, urls: Iterable[str]) -> None:
+        """Read answers that will be asked for, a few hundred at once, which takes a third of the time."""
+        self._ahead.update(self._load([_digest_of_answer(kind, url) for url in urls]))
+
     def store_answer(self, kind: Answer, url: str, body: bytes, *, now: datetime) -> None:
         """Remember a registry's answer; none of an address that holds a login, which is nobody else's (I9)."""
         if "@" not in urlsplit(url).netloc:
@@ -174,6 +179,7 @@ class Facts:
 
     def clear(self) -> None:
         """Forget everything, and remove what was set aside."""
+        self._ahead.clear()
 
         def clear(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM entry")
@@ -191,6 +197,10 @@ class Facts:
             self._disconnect()
 
     def _load(self, keys: Sequence[bytes]) -> dict[bytes, tuple[float, bytes]]:
+        ahead = self._ahead.get(keys[0]) if len(keys) == 1 else None
+        if ahead is not None:
+            return {keys[0]: ahead}
+
         def load(connection: sqlite3.Connection) -> dict[bytes, tuple[float, bytes]]:
             found: dict[bytes, tuple[float, bytes]] = {}
             for start in range(0, len(keys), _READ_AT_ONCE):
@@ -209,6 +219,7 @@ class Facts:
         def store(connection: sqlite3.Connection) -> None:
             row = (key, stored_at, _checksum(key, stored_at, value), value)
             connection.execute("REPLACE INTO entry (key, stored_at, checksum, value) VALUES (?, ?, ?, ?)", row)
+            self._ahead.pop(key, None)
             if _used_bytes(connection) > limits.FACTS_MAX_BYTES:
                 _remove_oldest(connection)
 
@@ -363,7 +374,8 @@ def _is_fact(evidence: Evidence) -> bool:
 
 
 def _plain_fields(value: Evidence | Claims) -> dict[str, object]:
-    return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    members = ((each.name, getattr(value, each.name)) for each in fields(value))
+    return {name: _plain(member) for name, member in members if member is not None}
 
 
 def _plain(value: object) -> object:

@@ -401,6 +401,22 @@ def test_a_member_without_a_form_is_an_error_of_guards_own() -> None:
 # Size, and several at once.
 
 
+def test_what_was_read_ahead_is_what_is_there(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = [f"{LISTING}{number}" for number in range(1200)]
+    for url in urls[::2]:
+        facts.store_answer(Answer.LISTING, url, url.encode(), now=NOW)
+    facts.read_ahead(Answer.LISTING, urls)
+    with monkeypatch.context() as patched:
+        patched.setattr(facts, "_attempt", lambda _: None)  # the database is not asked again
+        found = {url for url in urls if facts.load_answer(Answer.LISTING, url, now=NOW) == url.encode()}
+    assert found == set(urls[::2])
+    assert facts.load_answer(Answer.LISTING, urls[0], now=NOW + timedelta(hours=1)) is None
+    facts.store_answer(Answer.LISTING, urls[0], b"newer", now=NOW)
+    assert facts.load_answer(Answer.LISTING, urls[0], now=NOW) == b"newer"
+    facts.clear()
+    assert facts.load_answer(Answer.LISTING, urls[2], now=NOW) is None
+
+
 def test_the_oldest_go_when_there_is_too_much(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "FACTS_MAX_BYTES", 400_000)
     for number in range(100):
