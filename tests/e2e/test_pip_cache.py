@@ -20,7 +20,7 @@ def test_a_file_that_is_kept_is_decided_again(target: Environment, world: World,
     assert not (target.project / "two").exists()
 
 
-def test_evidence_is_asked_for_and_verified_again(target: Environment, world: World) -> None:
+def test_evidence_is_asked_for_again(target: Environment, world: World) -> None:
     published = world.publish("widget", "1.0.0")
     assert target.install("--target", "one", "widget").status == 0
     world.pypi.fault("provenance", Fault.FORBIDDEN, name=published.filename)
