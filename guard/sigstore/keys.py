@@ -51,7 +51,16 @@ def load_public_key(der: bytes) -> PublicKey:
     Raises:
         ValueError: it is no key of a supported kind.
     """
-    return checked_key(serialization.load_der_public_key(der))
+    key = checked_key(serialization.load_der_public_key(der))
+    # Of a key for RSASSA-PSS alone (RFC 4055, section 1.2) no more is known once it is loaded.
+    if isinstance(key, rsa.RSAPublicKey) and der not in _encodings(key):
+        raise ValueError("an RSA key for other signatures")
+    return key
+
+
+def _encodings(key: rsa.RSAPublicKey) -> list[bytes]:
+    forms = (serialization.PublicFormat.SubjectPublicKeyInfo, serialization.PublicFormat.PKCS1)
+    return [key.public_bytes(serialization.Encoding.DER, form) for form in forms]
 
 
 def load_pem_public_key(pem: bytes) -> bytes:

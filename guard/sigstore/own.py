@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from guard.errors import EvidenceCode, EvidenceInvalid, GuardError
 from guard.model import Claims
@@ -121,6 +122,10 @@ def _find_signer(certificates: tuple[x509.Certificate, ...], key: PublicKey | No
         return Signer(None, key)
     if key is not None:
         raise EvidenceInvalid(EvidenceCode.SIGNATURE, "it is signed with a certificate, and a bare key was asked for")
+    if certificates[0].public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        raise EvidenceInvalid(
+            EvidenceCode.CERTIFICATE, "its certificate's key is for RSASSA-PSS, which nothing signs with"
+        )
     return Signer(certificates[0], checked_key(certificates[0].public_key()))
 
 

@@ -112,6 +112,15 @@ def test_keys_are_loaded_and_named(name: str) -> None:
     assert spki_sha256(key) == hashlib.sha256(spki(key)).digest()
 
 
+def test_an_rsa_key_for_pss_alone_is_no_key_of_ours() -> None:
+    """Loaded, it is told from none other, and would verify what it must not (RFC 4055, section 1.2)."""
+    of_any_use, of_pss = bytes.fromhex("06092a864886f70d0101010500"), bytes.fromhex("06092a864886f70d01010a3000")
+    der = spki(RSA.public_key())
+    assert spki(load_public_key(der)) == der
+    with pytest.raises(ValueError, match="other signatures"):
+        load_public_key(der.replace(of_any_use, of_pss))
+
+
 def test_a_bare_rsa_key_is_loaded() -> None:
     bare = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
     assert spki(load_public_key(bare)) == spki(RSA.public_key())

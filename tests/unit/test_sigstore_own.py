@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +140,20 @@ def test_a_bare_key_is_the_callers_and_no_certificate_stands_in_for_it(
     with pytest.raises(EvidenceInvalid, match=says) as caught:
         verify(GOOD[name], **given)
     assert caught.value.code is EvidenceCode.SIGNATURE
+
+
+def test_a_certificate_for_a_key_that_makes_pss_signatures_alone_is_refused() -> None:
+    """Its signatures of another kind would verify, since a loaded key does not tell what it is for."""
+    key: Any = rsa.generate_private_key(65537, 2048)
+    certificate = mint().authority.sign(mint().authority.prepare(IDENTITY, key, AT))
+    of_any_use, of_pss = bytes.fromhex("06092a864886f70d0101010500"), bytes.fromhex("06092a864886f70d01010a3000")
+    der = certificate.public_bytes(Encoding.DER)
+    bundle = mint().bundle(ENVELOPE)
+    for raw in (der, der.replace(of_any_use, of_pss)):
+        bundle["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(raw).decode()
+        error = refusal(bundle)
+        assert error.code is EvidenceCode.CERTIFICATE
+        assert ("RSASSA-PSS" in error.message) is (raw != der)
 
 
 DIGEST = hashlib.sha256(ARTIFACT).digest()
