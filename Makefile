@@ -22,7 +22,7 @@ test-full: $(STAMP)
 
 # Fails where a branch of the verification is taken by no test.
 coverage: $(STAMP)
-	$(BIN)/python -m coverage run -m pytest -q -p no:xdist tests/unit/test_sigstore_*.py tests/unit/test_attest_*.py
+	$(BIN)/python -m coverage run -m pytest -q -p no:xdist tests/unit/test_sigstore_*.py tests/unit/test_attest_*.py tests/unit/test_cli_verify*.py
 	$(BIN)/python -m coverage report
 
 # Prints what no test notices when it is wrong. MODULES="guard/sigstore/log.py …" for some.
