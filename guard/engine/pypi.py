@@ -38,6 +38,7 @@ from guard.model import (
     UnavailableCause,
 )
 from guard.once import Once
+from guard.policy.offer import may_be_refused
 from guard.policy.policy import Policy
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
@@ -113,6 +114,9 @@ class PyPIEngine(Engine):
 
     def hold_back(self, project: Project, file: IndexFile) -> HeldBack | None:
         """Return why a file is not offered to a resolver, by what its index lists; ``None`` where it is."""
+        asked = self.policy_for(Artifact(ecosystem=Ecosystem.PYPI, name=project.name, version=""))
+        if not may_be_refused(asked, filename=file.filename, published_at=file.upload_time, yanked=file.yanked):
+            return None
         facts = listed_facts(project, file, NO_PINS)
         if self._index.flag_of(file, project) is Flag.ABSENT:
             facts = replace(facts, evidence=_SAYS_NONE)

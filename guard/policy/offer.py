@@ -7,14 +7,17 @@ it is decided and reported instead (facts/amendments, number 22).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, HeldBack, Level, RuleId
+from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, HeldBack, Level, RuleId, SourceKind
 from guard.policy.age import too_new_until
 from guard.policy.exceptions import apply_exceptions
 from guard.policy.policy import PackagePolicy
-from guard.policy.rules import provenance_missing, release_too_new, sdist_not_allowed, source_not_allowed, yanked
+from guard.policy.rules import provenance_missing, release_too_new, sdist_not_allowed, source_not_allowed
+from guard.policy.rules import yanked as yanked_rule
+from guard.policy.settings import SdistMode
 
-_RULES = (source_not_allowed, sdist_not_allowed, yanked, release_too_new)
+_RULES = (source_not_allowed, sdist_not_allowed, yanked_rule, release_too_new)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,22 @@ def evaluate_offer(facts: Facts, policy: PackagePolicy) -> HeldBack | None:
             if finding.level is Level.BLOCK:
                 return _held_back(facts, finding, policy)
     return None
+
+
+def may_be_refused(policy: PackagePolicy, *, filename: str, published_at: datetime | None, yanked: str | None) -> bool:
+    """Tell whether a file of a Python index is worth a closer look; pages have thousands that are not.
+
+    Args:
+        policy: what is asked of the project, whatever the release: exceptions of one only allow more.
+        filename: of the file.
+        published_at: when the index took it.
+        yanked: as :class:`guard.model.Facts` has it.
+    """
+    if yanked is not None or policy.needs_provenance or SourceKind.REGISTRY not in policy.sources:
+        return True
+    if policy.sdist is SdistMode.BLOCK and not filename.lower().endswith(".whl"):
+        return True
+    return "min-age" in policy.written if published_at is None else published_at + policy.min_age > policy.now
 
 
 def _held_back(facts: Facts, finding: Finding, policy: PackagePolicy) -> HeldBack:

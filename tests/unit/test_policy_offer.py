@@ -15,7 +15,7 @@ from guard.engine.npm_offer import source_of_spec
 from guard.gateway.packuments import without_versions
 from guard.model import Artifact, Digest, Ecosystem, Evidence, EvidenceKind, EvidenceState, Facts, RuleId, SourceKind
 from guard.policy.evaluate import evaluate_artifact
-from guard.policy.offer import NamedReleases, evaluate_offer
+from guard.policy.offer import NamedReleases, evaluate_offer, may_be_refused
 from guard.policy.policy import Policy, explicit_policy
 from guard.policy.schema import parse_policy
 
@@ -111,6 +111,9 @@ def test_what_is_held_back_would_have_been_blocked(
     decision = evaluate_artifact(replace(facts, evidence=SAYS_NONE), policy(text), now=NOW)
     assert rule is None or rule in {finding.rule for finding in decision.findings}
     assert rule is None or not decision.verdict.installs
+    if artifact.ecosystem is Ecosystem.PYPI and rule is not None:
+        asked = policy(text).for_package(Ecosystem.PYPI, "six", "", now=NOW)
+        assert may_be_refused(asked, filename=artifact.file or "", published_at=published_at, yanked=yanked)
 
 
 @pytest.mark.parametrize(
