@@ -7,7 +7,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.e2e.npm_environment import NpmEnvironment
+from tests.e2e.npm_locks import entry_of, write_locked
 from tests.e2e.refusals import npm_refused, policy_file
+from tests.sim.npm import NpmSimulator
 from tests.sim.npm_packages import make_tarball
 from tests.sim.world import World
 
@@ -137,3 +139,21 @@ def test_how_a_release_was_built(npm_target: NpmEnvironment, world: World, setti
     world.publish_npm("anvil", "1.0.0", attested=True)
     npm_target.manifest(dependencies={"anvil": "1.0.0"})
     npm_refused(npm_target, "install", rules={rule}, options=policy(npm_target, world, setting))
+
+
+def test_a_lock_that_takes_a_scope_from_the_public_registry(npm_target: NpmEnvironment, world: World) -> None:
+    """Dependency confusion: a squatter has the name of a private package on the registry for everybody."""
+    squatted = world.publish_npm("@acme/tool", "1.0.0", scripts={"postinstall": "exit 1"})
+    with NpmSimulator(prefix="/private") as private:
+        private.keys = world.npm.keys
+        world.publish_npm("@acme/tool", "1.0.0", registry=private)
+        npm_target.configure(f"@acme:registry={private.url}", level="project")
+        entries = {"@acme/tool": entry_of(squatted, world.npm)}
+        write_locked(npm_target, entries, dependencies={"@acme/tool": "^1.0.0"})
+        npm_refused(npm_target, "ci", rules={"hash-mismatch"})
+        assert not [request for request in world.npm.requests if "acme" in request.path]
+        (npm_target.project / "package-lock.json").unlink()
+        result = npm_target.guard("install")
+    assert result.status == 0, result.stderr
+    assert not [request for request in world.npm.requests if "acme" in request.path]
+    assert npm_target.installed() == {"@acme/tool": "1.0.0"}

@@ -135,6 +135,21 @@ def test_find_links_in_a_file_are_decided(target: Environment, world: World, evi
 # Metadata that lies.
 
 
+@pytest.mark.parametrize("is_pinned", [True, False], ids=["its-own-hash", "another-hash"])
+def test_files_of_a_folder_are_held_to_their_digests(target: Environment, world: World, *, is_pinned: bool) -> None:
+    filename, content = make_wheel("shelved", "1.0.0")
+    folder = target.root / "shelf"
+    folder.mkdir()
+    (folder / filename).write_bytes(content)
+    sha256 = hashlib.sha256(content if is_pinned else b"others").hexdigest()
+    (target.project / "pins.txt").write_text(f"shelved==1.0.0 --hash=sha256:{sha256}\n")
+    arguments = ("--find-links", str(folder), "-r", "pins.txt")
+    if is_pinned:
+        assert target.install(*arguments).status == 0
+    else:
+        install_refused(target, *arguments, rules={"hash-mismatch"})
+
+
 def test_metadata_beside_the_wheel_is_not_that_inside(target: Environment, world: World) -> None:
     _, other = make_wheel("widget", "1.0.0")
     world.publish("widget", "1.0.0", requires=["evil"], metadata_served=wheel_metadata(other))
