@@ -168,6 +168,10 @@ FORMS: dict[str, Recipe] = {
     "envelope-0.2": replace(ENVELOPE, media_type=BUNDLE_V0_2),
     "envelope-0.2-chain": replace(ENVELOPE, media_type=BUNDLE_V0_2, chain=3),
     "envelope-0.1-chain": replace(ENVELOPE, media_type=BUNDLE_V0_1, chain=3),
+    "envelope-0.1-promised": replace(ENVELOPE, media_type=BUNDLE_V0_1, proof=False),
+    "envelope-0.1-no-checkpoint": replace(
+        ENVELOPE, media_type=BUNDLE_V0_1, after=in_proof(lambda proof: proof.pop("checkpoint"))
+    ),
     "envelope-with-timestamps": replace(ENVELOPE, stamps=(Stamp(), Stamp(after=2 * SECOND))),
     "envelope-with-foreign-timestamp": replace(ENVELOPE, stamps=(Stamp(unknown_authority=True),)),
     "envelope-without-promise": replace(ENVELOPE, promise=False, stamps=(Stamp(),)),

@@ -15,11 +15,11 @@ from guard.errors import EvidenceCode, EvidenceInvalid
 from guard.sigstore.bundle import DsseEnvelope, parse_bundle
 from guard.sigstore.chain import load_certificates
 from guard.sigstore.entry import Signer, encode_dsse, verify_entry
-from guard.sigstore.keys import checked_key
+from guard.sigstore.keys import Artifact, checked_key
 from tests.sim.authority import KeyType, Leaf, new_key
 from tests.sim.documents import base64_text
 from tests.sim.entries import Recorded
-from tests.sim.forms import DSSE_V2, ENVELOPE, KEY, KEYED, MESSAGE
+from tests.sim.forms import DSSE_V2, ENVELOPE, FORMS, KEY, KEYED, MESSAGE, MESSAGE_V2
 from tests.sim.judging import NOW, mint, needs_of
 from tests.sim.mint import SIGNED_AGO, Recipe
 from tests.sim.sigstore import KeyPair
@@ -167,3 +167,21 @@ def test_a_signature_that_is_encoded_otherwise_in_an_intoto_entry() -> None:
     with pytest.raises(EvidenceInvalid) as caught:
         verify(replace(KEYED, body=raw_signature))
     assert caught.value.code is EvidenceCode.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "recipe", [MESSAGE, MESSAGE_V2, FORMS["rekor2-message-p521"], FORMS["message-p384-by-its-own-digest"]]
+)
+def test_what_is_recorded_of_an_artifact_that_is_not_at_hand_cannot_be_compared(recipe: Recipe) -> None:
+    bundle = mint().bundle(recipe)
+    parsed = parse_bundle(json.dumps(bundle).encode())
+    [certificate] = load_certificates(parsed.certificates)
+    signer = Signer(certificate, checked_key(certificate.public_key()))
+    artifact = needs_of(bundle).artifact
+    assert artifact is not None
+    verify_entry(parsed, signer, artifact)
+    unknown = [None] if recipe in (MESSAGE, MESSAGE_V2) else [None, Artifact(artifact.sha256)]
+    for one in unknown:
+        with pytest.raises(EvidenceInvalid, match="digest") as caught:
+            verify_entry(parsed, signer, one)
+        assert caught.value.code is EvidenceCode.LOG_ENTRY

@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa, utils, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -13,6 +13,7 @@ from guard.sigstore.keys import (
     SignatureInvalid,
     checked_key,
     hash_of,
+    load_pem_public_key,
     load_public_key,
     spki_sha256,
     verify_artifact_signature,
@@ -126,12 +127,31 @@ def test_a_bare_rsa_key_is_loaded() -> None:
     assert spki(load_public_key(bare)) == spki(RSA.public_key())
 
 
+def test_a_key_in_pem_is_the_same_key() -> None:
+    pem = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert load_pem_public_key(pem) == spki(P256.public_key())
+    for junk in (b"", b"-----BEGIN PUBLIC KEY-----", pem[:-40]):
+        with pytest.raises(ValueError, match="no public key in PEM"):
+            load_pem_public_key(junk)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), SystemExit()])
+def test_an_interrupt_stays_an_interrupt(raised: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(serialization, "load_pem_public_key", fail)
+    with pytest.raises(type(raised)):
+        load_pem_public_key(b"")
+
+
 @pytest.mark.parametrize(
     "key",
     [
         pytest.param(ec.generate_private_key(ec.SECP256K1()), id="other-curve"),
         pytest.param(ec.generate_private_key(ec.SECP224R1()), id="short-curve"),
         pytest.param(rsa.generate_private_key(65537, 1024), id="short-rsa"),
+        pytest.param(rsa.generate_private_key(65537, 2047), id="rsa-one-bit-short"),
         pytest.param(dsa.generate_private_key(1024), id="dsa"),
         pytest.param(x25519.X25519PrivateKey.generate(), id="no-signatures"),
     ],

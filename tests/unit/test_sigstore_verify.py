@@ -270,6 +270,20 @@ def test_whatever_the_library_raises_refuses(raised: BaseException, monkeypatch:
     assert len(error.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (ValueError("a\nb"), "a b"),
+        (ValueError("\x1b[2J"), "?[2J"),
+        (ValueError("e" * 300), "e" * 200),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_what_the_library_says_is_said(raised: ValueError, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = refusal_when_library_raises(raised, monkeypatch, EvidenceInvalid)
+    assert str(error) == f"guard accepts the bundle, and sigstore-python refuses it: {said}"
+
+
 def test_an_interrupt_stays_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal_when_library_raises(KeyboardInterrupt(), monkeypatch, KeyboardInterrupt)
 
@@ -453,3 +467,4 @@ def test_the_library_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
         VERIFIER.verify_dsse(GOOD)
         refusal(SIGSTORE.bundle(PAYLOAD, IDENTITY, defect=Defect.SIGNATURE_CORRUPT))
     assert [record for record in caplog.records if record.name.startswith("sigstore")] == []
+    assert not logging.getLogger("sigstore").isEnabledFor(logging.CRITICAL)
