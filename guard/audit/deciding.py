@@ -70,7 +70,7 @@ def select_entries(
         if not lock.is_pinned:
             findings.append(_unpinned(lock))
         for entry in entries_of(lock, project=project):
-            key = (entry.artifact.location, lock.index, lock.is_pinned)
+            key = (entry.location, lock.index, lock.is_pinned)
             if key in seen:  # of a file that several others include
                 continue
             seen.add(key)
@@ -167,9 +167,11 @@ def _batch_key(entry: AuditEntry, platforms: Platforms) -> tuple[object, object]
 
 
 def _question(entry: AuditEntry) -> LockedRequest:
-    """Return a request without the place that makes it, which decides nothing but where a path leads."""
+    """Return what is asked; of a path, only its place says where it leads."""
     request = entry.request
-    return request if _is_local(entry) else replace(request, artifact=replace(request.artifact, location=None))
+    return (
+        replace(request, artifact=replace(request.artifact, location=entry.location)) if _is_local(entry) else request
+    )
 
 
 def _is_local(entry: AuditEntry) -> bool:
@@ -190,7 +192,7 @@ def _local_facts(entry: AuditEntry) -> Facts:
 
 
 def _at_place(judged: Judged, entry: AuditEntry) -> Judged:
-    location = entry.artifact.location
+    location = entry.location
     findings = tuple(
         finding if finding.location else replace(finding, location=location) for finding in judged.decision.findings
     )
@@ -206,7 +208,7 @@ def _platforms_of(lock: LoadedLock, running: AuditPlatform) -> tuple[AuditPlatfo
 def left_out(entry: AuditEntry, reason: str) -> NotDecided:
     """Return an entry as one that is not decided."""
     artifact = entry.artifact
-    return NotDecided(purl=artifact.purl, file=artifact.file, location=artifact.location, reason=reason)
+    return NotDecided(purl=artifact.purl, file=artifact.file, location=entry.location, reason=reason)
 
 
 def _unpinned(lock: LoadedLock) -> Finding:

@@ -35,12 +35,14 @@ class AuditEntry:
         lock: that it is in.
         part: the file of it that it stands in.
         locked: as the lock says it.
-        request: what is asked about it.
+        location: where it stands.
+        request: what is asked about it, without the place, which decides nothing.
     """
 
     lock: LoadedLock
     part: LockPart
     locked: LockedArtifact
+    location: Location
     request: LockedRequest
 
     @property
@@ -62,7 +64,8 @@ def entries_of(lock: LoadedLock, *, project: Path) -> tuple[AuditEntry, ...]:
         for locked in part.lock.artifacts:
             enforced = lock.is_pinned and not part.lock.pins_other_files
             request = _request(_as_asked(locked, asked), part, project, enforced=enforced)
-            entries.append(AuditEntry(lock=lock, part=part, locked=locked, request=request))
+            location = Location(part.shown, locked.line, locked.column)
+            entries.append(AuditEntry(lock=lock, part=part, locked=locked, location=location, request=request))
     return tuple(entries)
 
 
@@ -85,7 +88,6 @@ def _request(locked: LockedArtifact, part: LockPart, project: Path, *, enforced:
         file=locked.file or _file_of(source, resolved),
         source=source,
         origin=locked.bundled_in if source is SourceKind.BUNDLED else None if is_of_registry else shown,
-        location=Location(part.shown, locked.line, locked.column),
         pinned=tuple(map(Digest.from_text, locked.digests)),
     )
     return LockedRequest(

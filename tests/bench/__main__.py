@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.audits import measure_audits
 from tests.bench.environments import Bench, Cost, write_locked_requirements
 from tests.bench.lockfiles import measure_pnpm_lock
 from tests.bench.verification import measure_verification
@@ -78,6 +79,8 @@ _VERIFICATION = "verification"
 _LOCKFILES = "lockfiles"
 _LOCKFILES_ROUNDS = 5
 _VERIFICATION_ROUNDS = 50
+_AUDIT = "audit"
+_AUDIT_ROUNDS = 15
 _CASES = (
     Case("version", ("pip", "--version"), Target(added_seconds=0.08), pairs=15),
     Case("shim", ("pip", "--version"), Target(added_seconds=0.025), pairs=31, is_typed_plainly=True),
@@ -100,7 +103,7 @@ _CASES = (
 
 def main() -> int:
     """Measure the chosen cases and print a table."""
-    names = [*(case.name for case in _CASES), _VERIFICATION, _LOCKFILES]
+    names = [*(case.name for case in _CASES), _VERIFICATION, _LOCKFILES, _AUDIT]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--case", action="append", choices=names, help="measure this case only; may be repeated")
     parser.add_argument("--pairs", type=int, help="pairs of runs, or rounds, for each case, instead of its own number")
@@ -111,6 +114,9 @@ def main() -> int:
             measure_verification(Path(folder), rounds=options.pairs or _VERIFICATION_ROUNDS)
     if options.case is None or _LOCKFILES in options.case:
         measure_pnpm_lock(rounds=options.pairs or _LOCKFILES_ROUNDS)
+    if options.case is None or _AUDIT in options.case:
+        with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
+            measure_audits(Path(folder), rounds=options.pairs or _AUDIT_ROUNDS)
     if not chosen:
         return 0
     print(f"{'case':<15}{'':<9}{'wall':>8}{'CPU':>9}   guarded / bare   added     target", flush=True)
