@@ -11,6 +11,7 @@ from dataclasses import dataclass
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 GITLAB_ISSUER = "https://gitlab.com"
 GOOGLE_ISSUER = "https://accounts.google.com"
+CIRCLECI_ISSUER = "https://oidc.circleci.com"
 
 _COMMIT = "621e4974ca25ce531773def586ba3ed8e736b3fc"
 
@@ -123,6 +124,29 @@ class Identity:
             build_trigger="push",
             run_invocation_uri=f"https://gitlab.com/{project}/-/jobs/5001",
             source_repository_visibility="public",
+        )
+
+    @classmethod
+    def circleci(
+        cls,
+        project: str = "5a301f56-eaa7-4cce-9441-37810f7c8452",
+        definition: str = "17c50866-1802-5aeb-874e-7f4dfce1b6b5",
+        origin: str = "github.com/acme/widget",
+        ref: str = "refs/tags/v1.0.0",
+        pipeline: str = "cd267951-f409-44fc-a0f0-81512f5840b0",
+    ) -> Identity:
+        """Return what Fulcio issues to a job of CircleCI: every run has another ``pipeline``."""
+        api = "https://circleci.com/api/v2"
+        signer = f"{api}/projects/{project}/pipeline-definitions/{definition}"
+        return cls(
+            san=signer,
+            issuer=CIRCLECI_ISSUER,
+            build_signer_uri=signer,
+            runner_environment='""',  # as the template of Fulcio's configuration writes it
+            source_repository_uri=origin,
+            source_repository_ref=ref,
+            build_config_uri=f"{api}/pipeline/{pipeline}/config",
+            run_invocation_uri="https://app.circleci.com//workflow/1/job/1",
         )
 
     @classmethod

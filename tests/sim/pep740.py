@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from tests.sim.documents import JsonObject
-from tests.sim.identity import GITHUB_ISSUER, GITLAB_ISSUER, Identity
+from tests.sim.identity import CIRCLECI_ISSUER, GITHUB_ISSUER, GITLAB_ISSUER, Identity
 
 PUBLISH_PREDICATE = "https://docs.pypi.org/attestations/publish/v1"
 SLSA_PREDICATE = "https://slsa.dev/provenance/v1"
@@ -60,6 +60,16 @@ def publisher_of(identity: Identity) -> JsonObject:
     PyPI names a GitHub workflow by its file name alone. Where a reusable workflow signed, this names its caller,
     which is what pypi-attestations compares with the certificate (build config URI).
     """
+    if identity.issuer == CIRCLECI_ISSUER:
+        project, definition = (identity.build_signer_uri or "").split("/")[-3::2]
+        return {
+            "kind": "CircleCI",
+            "claims": None,
+            "project_id": project,
+            "pipeline_definition_id": definition,
+            "vcs_origin": identity.source_repository_uri,
+            "vcs_ref": identity.source_repository_ref,
+        }
     if identity.issuer not in (GITHUB_ISSUER, GITLAB_ISSUER):
         return {"kind": "Google", "claims": None, "email": identity.san}
     config = (identity.build_config_uri or "").rpartition("@")[0]
