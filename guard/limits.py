@@ -22,6 +22,7 @@ REGISTRY_KEYS_MAX_BYTES = 1 * MIB
 LOG_ANSWER_MAX_BYTES = 4 * MIB  # two entries at most, each with the statement and a certificate
 AUDIT_ANSWER_MAX_BYTES = 32 * MIB
 POLICY_MAX_BYTES = 1 * MIB
+IDENTITY_LOCK_MAX_BYTES = 16 * MIB  # some six hundred bytes for each of the thousands of packages of a large project
 TRUST_ROOT_MAX_BYTES = 1 * MIB
 REQUIREMENTS_MAX_BYTES = 16 * MIB
 TUF_FILE_MAX_BYTES = 5 * MIB  # what python-tuf allows the largest role; Sigstore's files have kilobytes

@@ -56,6 +56,10 @@ class RuleId(str, enum.Enum):
     PROVENANCE_INVALID = "provenance-invalid"
     STATEMENT_MISMATCH = "statement-mismatch"
     IDENTITY_MISMATCH = "identity-mismatch"
+    IDENTITY_CHANGED = "identity-changed"
+    IDENTITY_DRIFT = "identity-drift"
+    IDENTITY_MISSING = "identity-missing"
+    IDENTITY_LOCK_CHANGED = "identity-lock-changed"
     METADATA_MISMATCH = "metadata-mismatch"
     REGISTRY_UNAVAILABLE = "registry-unavailable"
     REGISTRY_HOST = "registry-host"
@@ -339,6 +343,7 @@ class Evidence:
         key_id: name of the registry's key, for what is verified and signed with one.
         signed_at: verified time of signing; only for a VERIFIED attestation.
         log_index: of its entry in the transparency log, likewise.
+        registry: address of the registry that a verified publish attestation of npm is by.
     """
 
     kind: EvidenceKind
@@ -352,6 +357,7 @@ class Evidence:
     key_id: str | None = None
     signed_at: datetime | None = None
     log_index: int | None = None
+    registry: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +393,23 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierRelease:
+    """The next lower release of the same package that has provenance by its registry's listing.
+
+    Args:
+        version: as the registry writes it.
+        is_same_line: whether it is of the same line of versions, see :mod:`guard.policy.versions`.
+        evidence: what is verified about it; empty where nobody asked, or it could not be verified.
+        problem: why it could not be verified; empty where it was, or nobody asked.
+    """
+
+    version: str
+    is_same_line: bool
+    evidence: tuple[Evidence, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that rules may look at: gathered before, judged without I/O.
 
@@ -405,6 +428,8 @@ class Facts:
         resolved_is_configured: whether that address is on a host that the user configured as a registry.
         has_install_script: whether the package runs code of its own when it is installed.
         bundles_install_script: whether a package inside its tarball does.
+        earlier: the release to compare it with; looked for where provenance is missing or young.
+        attested_beside: another file of the same release that has provenance by the listing; looked for likewise.
         unlisted_pins: digests that a lock accepts and that no listed file of the release has, beside others that do.
         is_locked: whether a lock, a hash or an exact requirement of the user's names this very release, so that no
             resolver chose it.
@@ -432,6 +457,8 @@ class Facts:
     published_at: datetime | None = None
     yanked: str | None = None
     deprecated: str | None = None
+    earlier: EarlierRelease | None = None
+    attested_beside: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,7 +202,7 @@ def _verify_one(attestation: _Attestation, release: _Release) -> Evidence:
             reason = f"the registry calls it {attestation.label}, what was signed is {predicate_type}"
             raise EvidenceInvalid(EvidenceCode.STATEMENT_PREDICATE, reason)
         verify_subject(statement, name=release.name, version=release.version, sha512=release.sha512)
-        _verify_predicate(statement, kind, verified, release)
+        registry = _verify_predicate(statement, kind, verified, release)
     except UnknownKey as error:
         return _unknown_key(error, attestation.label, release)
     except (MalformedInput, EvidenceInvalid) as error:
@@ -216,6 +216,7 @@ def _verify_one(attestation: _Attestation, release: _Release) -> Evidence:
         key_id=verified.key_id,
         signed_at=verified.signed_at,
         log_index=verified.log_index,
+        registry=registry,
     )
 
 
@@ -237,24 +238,29 @@ def _kind_of(predicate_type: str) -> EvidenceKind:
     return kind
 
 
-def _verify_predicate(statement: Statement, kind: EvidenceKind, verified: VerifiedStatement, release: _Release) -> None:
+def _verify_predicate(
+    statement: Statement, kind: EvidenceKind, verified: VerifiedStatement, release: _Release
+) -> str | None:
     """Verify that whoever may say such a thing says it, and says nothing else than the release at hand and its signer.
 
     A registry says what it published, with its key; a build says how it was made, with a certificate.
+
+    Returns:
+        The registry that says it published; ``None`` where a build speaks.
     """
     if kind is EvidenceKind.NPM_PUBLISH:
         if verified.claims is not None:
             reason = f"a publish attestation is the registry's to sign, and {verified.claims.san[:200]!a} signed it"
             raise EvidenceInvalid(EvidenceCode.STATEMENT_PREDICATE, reason)
-        _verify_publish_predicate(statement.predicate or {}, release)
-    elif verified.claims is None:
+        return _verify_publish_predicate(statement.predicate or {}, release)
+    if verified.claims is None:
         reason = "provenance is signed with a bare key, which does not say who built the package"
         raise EvidenceInvalid(EvidenceCode.STATEMENT_PREDICATE, reason)
-    else:
-        verify_provenance_predicate(statement, verified.claims)
+    verify_provenance_predicate(statement, verified.claims)
+    return None
 
 
-def _verify_publish_predicate(predicate: JsonObject, release: _Release) -> None:
+def _verify_publish_predicate(predicate: JsonObject, release: _Release) -> str:
     """Compare what a registry says it published (npm's publish attestation, v0.1).
 
     The registry that it names is the one where the release was published first; a mirror passes it on unchanged.
@@ -273,6 +279,7 @@ def _verify_publish_predicate(predicate: JsonObject, release: _Release) -> None:
             EvidenceCode.STATEMENT_PREDICATE,
             f"the publish attestation is of the registry {registry[:200]!a}, not of {' or '.join(release.registries)}",
         )
+    return registry
 
 
 def _unknown_key(error: UnknownKey, label: str | None, release: _Release) -> Evidence:

@@ -80,6 +80,11 @@ class Engine:
         named = replace(facts, is_locked=self.named.holds(facts.artifact))
         return evaluate_offer(named, self.policy_for(facts.artifact))
 
+    def expects_identity(self, ecosystem: Ecosystem, name: str) -> bool:
+        """Tell whether guard.lock names who publishes a package, so that it must have evidence."""
+        lock = self.policy.identity_lock
+        return lock is not None and lock.find(ecosystem, name) is not None
+
     def judge_facts(self, facts: Facts) -> Judged:
         """Decide on facts, wherever they were gathered."""
         return Judged(facts=facts, decision=evaluate_artifact(facts, self.policy, now=self.now))

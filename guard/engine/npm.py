@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from guard import limits
 from guard.attest.npm_signature import RegistryKey
 from guard.engine.addresses import compare_address
+from guard.engine.earlier import earlier_release
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
 from guard.engine.npm_evidence import NpmEvidence
@@ -33,8 +34,11 @@ from guard.model import (
     SourceKind,
 )
 from guard.once import Once
+from guard.policy.downgrade import is_without_provenance, is_young
 from guard.policy.policy import Policy
+from guard.policy.provenance import verified_provenance
 from guard.policy.settings import LockedAgeMode, RegistrySignatureMode
+from guard.policy.versions import Earlier, find_earlier
 from guard.registry.credentials import redact_url
 from guard.registry.npm import NpmClient
 from guard.registry.packument import Packument, PublishedVersion
@@ -152,7 +156,7 @@ class NpmEngine(Engine):
         sha512 = bound_digest(facts, "sha512")
         if sha512 is not None:
             facts = replace(facts, evidence=self._evidence_of(published, sha512))
-        return self._judge_lock_facts(facts)
+        return self._judge_lock_facts(self._with_earlier(facts, published))
 
     def judge_all_locked(
         self, requests: Sequence[LockedRequest], *, done: Callable[[Judged], None] = lambda _: None
@@ -200,7 +204,8 @@ class NpmEngine(Engine):
         if not published.digests:
             facts = replace(facts, artifact=replace(facts.artifact, digests=(stored.digest("sha512"),)))
         facts = self._with_manifest(replace(facts, observed=stored.digests), stored)
-        return self.judge_facts(replace(facts, evidence=self._evidence_of(published, stored.digest("sha512"))))
+        facts = replace(facts, evidence=self._evidence_of(published, stored.digest("sha512")))
+        return self.judge_facts(self._with_earlier(facts, published))
 
     def _judge_lock_facts(self, facts: Facts) -> Judged:
         return replace(self.judge_facts(facts), bound_by="npm-integrity")
@@ -293,11 +298,71 @@ class NpmEngine(Engine):
         except OSError as error:
             raise Unavailable(f"{published.tarball} cannot be stored: {error.strerror or error}") from error
 
+    def _with_earlier(self, facts: Facts, published: PublishedVersion) -> Facts:
+        """Add the release that this one is compared with, where it has no provenance or is young.
+
+        A lock names each release by itself, so that often no packument is at hand; for one that has no provenance,
+        which warns where a lock names it, none is fetched.
+        """
+        if is_without_provenance(facts):
+            return self._with_loss(facts, published)
+        if not verified_provenance(facts) or not is_young(facts, self.policy_for(facts.artifact)):
+            return facts
+        try:
+            packument = self._source.fetch_packument(published.name)
+            found = _find_earlier(packument, published.version)
+            other = packument.version(found.version) if found else None
+        except (Unavailable, MalformedInput) as error:
+            unknown = Earlier("the release before", is_same_line=False)
+            return replace(facts, earlier=earlier_release(unknown, problem=error.message))
+        if found is None or other is None:
+            return facts
+        sha512 = next((digest for digest in other.digests if digest.algorithm == "sha512"), None)
+        if sha512 is None:
+            return replace(facts, earlier=earlier_release(found, problem="its registry lists no sha512 of it"))
+        return replace(facts, earlier=earlier_release(found, self._evidence_of(other, sha512)))
+
+    def _with_loss(self, facts: Facts, published: PublishedVersion) -> Facts:
+        try:
+            if facts.is_locked:
+                packument = self._client.find_packument(published.name)
+            else:
+                packument = self._source.fetch_packument(published.name)
+            found = _find_earlier(packument, published.version) if packument else None
+            if found is None:
+                return facts
+            facts = replace(facts, earlier=earlier_release(found))
+            if facts.published_at is not None:
+                return facts
+            # What a young release lost weighs more, and only the long form tells when it was published.
+            listed = self._client.fetch_full_packument(published.name).version(published.version)
+        except (Unavailable, MalformedInput) as error:
+            return replace(facts, registry_problem=f"its earlier releases could not be looked at: {error.message}")
+        return replace(facts, published_at=listed.published_at if listed else None)
+
     def _evidence_of(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
         key = (published.registry, published.name, published.version, sha512)
         asked = self.policy.for_package(Ecosystem.NPM, published.name, published.version, now=self.now)
         with_signature = asked.registry_signature is not RegistrySignatureMode.OFF
-        return self._evidence.get(key, lambda: self._gatherer.gather(published, sha512, with_signature=with_signature))
+        return self._evidence.get(
+            key,
+            lambda: self._gatherer.gather(
+                published, sha512, with_signature=with_signature, identity_expected=bool(asked.locked)
+            ),
+        )
+
+
+def _find_earlier(packument: Packument, version: str) -> Earlier | None:
+    """Return the next lower release that has provenance by its listing."""
+
+    def has_provenance(other: str) -> bool:
+        try:
+            listed = packument.version(other)
+        except MalformedInput:
+            return False
+        return listed is not None and listed.promises_provenance
+
+    return find_earlier(Ecosystem.NPM, version, packument.versions, counts=has_provenance)
 
 
 def _artifact(request: NpmRequest) -> Artifact:

@@ -35,21 +35,26 @@ class NpmEvidence:
         self._keys = keys
         self._verifications = verifications
 
-    def gather(self, published: PublishedVersion, sha512: Digest, *, with_signature: bool) -> tuple[Evidence, ...]:
+    def gather(
+        self, published: PublishedVersion, sha512: Digest, *, with_signature: bool, identity_expected: bool
+    ) -> tuple[Evidence, ...]:
         """Return every piece of evidence about a release, in the state that it is in.
 
         Args:
             published: the release as its registry lists it.
             sha512: digest that attestations must state.
             with_signature: whether the registry's signature is asked for.
+            identity_expected: whether guard.lock names who publishes the package.
         """
-        attested = self._gather_provenance(published, sha512)
+        attested = self._gather_provenance(published, sha512, identity_expected=identity_expected)
         if not with_signature:
             return attested
         published_at = _proven_time(attested) or published.published_at
         return (*attested, self._gather_signature(published, sha512, published_at))
 
-    def _gather_provenance(self, published: PublishedVersion, sha512: Digest) -> tuple[Evidence, ...]:
+    def _gather_provenance(
+        self, published: PublishedVersion, sha512: Digest, *, identity_expected: bool
+    ) -> tuple[Evidence, ...]:
         kind = EvidenceKind.SLSA_PROVENANCE
         try:
             flag, outcome, document = self._source.fetch_attestations(published)
@@ -66,7 +71,7 @@ class NpmEvidence:
         if outcome is EndpointOutcome.FOUND and document is not None:
             evidence = self._verify_document(published, sha512, document)
             return (*evidence, *_withheld_provenance(published, evidence))
-        found = evaluate_availability(flag, outcome, provenance_url_set=False)
+        found = evaluate_availability(flag, outcome, provenance_url_set=False, identity_expected=identity_expected)
         return (Evidence(kind=kind, state=found.state, cause=found.cause, reason=found.reason),)
 
     def _verify_document(self, published: PublishedVersion, sha512: Digest, document: bytes) -> tuple[Evidence, ...]:

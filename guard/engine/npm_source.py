@@ -14,7 +14,7 @@ from guard.errors import MalformedInput
 from guard.once import Once
 from guard.registry.npm import NpmClient, NpmRegistries
 from guard.registry.npm_listing import parse_kept_version, render_version_document
-from guard.registry.packument import PublishedVersion
+from guard.registry.packument import Packument, PublishedVersion
 from guard.store.facts import Answer
 
 
@@ -25,6 +25,9 @@ class NpmSource(Protocol):
 
     def fetch_version(self, name: str, version: str) -> PublishedVersion:
         """Fetch what the registry lists of one version."""
+
+    def fetch_packument(self, name: str) -> Packument:
+        """Fetch what the registry lists of a package."""
 
     def fetch_attestations(self, published: PublishedVersion) -> tuple[Flag, Outcome, bytes | RecalledDocument | None]:
         """Fetch a version's attestations where there can be some."""
@@ -54,6 +57,15 @@ class RecallingNpm:
         self._known.facts.read_ahead(Answer.DOCUMENT, addresses)
         self._known.facts.read_ahead(Answer.LISTING, addresses)
         return [self._known.load(Answer.LISTING, address) is not None for address in addresses]
+
+    def fetch_packument(self, name: str) -> Packument:
+        """Return what the registry lists of a package; nobody keeps that.
+
+        Raises:
+            Unavailable: offline, too.
+        """
+        self._known.require_online(f"what is listed of {name}")
+        return self._client.fetch_packument(name)
 
     def fetch_attestations(self, published: PublishedVersion) -> tuple[Flag, Outcome, bytes | RecalledDocument | None]:
         """Return attestations: of the folder, else those that were seen before, else the registry's."""

@@ -16,6 +16,7 @@ from guard.attest.documents import digest_of_document
 from guard.attest.pypi import verify_provenance
 from guard.constants import PYPI_FILES_HOST, PYPI_HOST
 from guard.engine.addresses import compare_file_address, compare_registry
+from guard.engine.earlier import earlier_release, find_attested_beside, find_earlier_file
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
 from guard.engine.locked_files import choose_files, merge_judged, version_of
@@ -38,8 +39,10 @@ from guard.model import (
     UnavailableCause,
 )
 from guard.once import Once
+from guard.policy.downgrade import is_without_provenance, is_young
 from guard.policy.offer import may_be_refused
 from guard.policy.policy import Policy
+from guard.policy.provenance import verified_provenance
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
@@ -194,7 +197,7 @@ class PyPIEngine(Engine):
         facts = replace(facts, observed=stored.digests)
         facts = replace(facts, metadata_problem=self._metadata_problem(file, stored, facts.artifact))
         facts = replace(facts, evidence=self._evidence_of(project, file, stored.sha256))
-        return self.judge_facts(facts)
+        return self.judge_facts(self._with_earlier(facts, project, file))
 
     def _look_up(self, request: LockedRequest) -> tuple[Project, tuple[IndexFile, ...]] | Facts:
         """Return the files that the index lists for a locked release, or the facts that say why there are none."""
@@ -231,7 +234,7 @@ class PyPIEngine(Engine):
         sha256 = bound_digest(facts, "sha256")
         if sha256 is not None:
             facts = replace(facts, evidence=self._evidence_of(project, file, sha256))
-        return self.judge_facts(facts)
+        return self.judge_facts(self._with_earlier(facts, project, file))
 
     def _load_file(self, file: IndexFile) -> StoredFile:
         algorithms = frozenset(digest.algorithm for digest in file.digests)
@@ -283,6 +286,24 @@ class PyPIEngine(Engine):
         except Unavailable:
             return None
 
+    def _with_earlier(self, facts: Facts, project: Project, file: IndexFile) -> Facts:
+        """Add the release and the file that this one is compared with, where it has no provenance or is young."""
+        if is_without_provenance(facts):
+            beside = find_attested_beside(project, file)
+            found = find_earlier_file(project, file, alike=bool(beside))
+            return replace(facts, attested_beside=beside, earlier=earlier_release(found[0]) if found else None)
+        if not verified_provenance(facts) or not is_young(facts, self.policy_for(facts.artifact)):
+            return facts
+        found = find_earlier_file(project, file, alike=False)
+        if found is None:
+            return facts
+        earlier, other = found
+        sha256 = next((digest for digest in other.digests if digest.algorithm == "sha256"), None)
+        if sha256 is None:
+            problem = f"the index lists no sha256 of {other.filename}"
+            return replace(facts, earlier=earlier_release(earlier, problem=problem))
+        return replace(facts, earlier=earlier_release(earlier, self._evidence_of(project, other, sha256)))
+
     def _evidence_of(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
         key = (project.name, file.url, sha256)
         return self._evidence.get(key, lambda: self._gather_evidence(project, file, sha256))
@@ -301,7 +322,12 @@ class PyPIEngine(Engine):
             return (_invalid(error),)
         if outcome is EndpointOutcome.FOUND and document is not None:
             return self._verify_document(file, sha256, document)
-        found = evaluate_availability(flag, outcome, provenance_url_set=self._index.has_provenance_url)
+        found = evaluate_availability(
+            flag,
+            outcome,
+            provenance_url_set=self._index.has_provenance_url,
+            identity_expected=self.expects_identity(Ecosystem.PYPI, project.name),
+        )
         return (Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=found.state, cause=found.cause, reason=found.reason),)
 
     def _verify_document(self, file: IndexFile, sha256: Digest, document: bytes) -> tuple[Evidence, ...]:

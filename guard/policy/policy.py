@@ -10,7 +10,8 @@ from typing import Any
 
 from guard.model import Digest, Ecosystem, Finding, Level, Location, RuleId, SourceKind
 from guard.policy.identity import IdentityPin
-from guard.policy.patterns import PackagePattern
+from guard.policy.identity_lock import IdentityLock, LockedIdentity
+from guard.policy.patterns import PackagePattern, normalised_name
 from guard.policy.schema import (
     Anchors,
     ExceptionEntry,
@@ -73,6 +74,8 @@ class PackagePolicy:
         yanked: what a release is that its maintainers took back.
         install_scripts: what becomes of code that an npm package runs when it is installed.
         identities: publishers one of which must have signed; empty when none is pinned.
+        locked: publishers that guard.lock records; empty where it has no entry.
+        lock_pins: publishers that the lockfile itself names, which must have signed besides.
         exceptions: the exceptions in force that name this release.
         expired: the exceptions that name this release and are over.
         written: keys of the settings that the user wrote, as opposed to defaults.
@@ -98,6 +101,8 @@ class PackagePolicy:
     yanked: RuleMode = RuleMode.BLOCK
     install_scripts: InstallScriptsMode = InstallScriptsMode.AS_NPM
     identities: tuple[IdentityPin, ...] = ()
+    locked: tuple[LockedIdentity, ...] = ()
+    lock_pins: tuple[IdentityPin, ...] = ()
     exceptions: tuple[ExceptionEntry, ...] = ()
     expired: tuple[ExceptionEntry, ...] = ()
     written: frozenset[str] = frozenset()
@@ -116,7 +121,7 @@ class PackagePolicy:
         A publisher, a build level, a runner or a trigger that the user wrote can be seen in provenance alone: where
         there is none, a fact that the user asks for is missing.
         """
-        if self.identities:
+        if self.identities or self.lock_pins:
             return "its publisher is pinned"
         if self.provenance is ProvenanceMode.REQUIRED:
             return 'provenance = "required"'
@@ -136,6 +141,8 @@ class Policy:
         anchors: those in force.
         platforms: of ``[audit]``, of the strongest file that writes them; ``None`` where none does.
         sources_read: every file that was read.
+        identity_lock: the guard.lock in force.
+        lock_pins: publishers that lockfiles name, by ecosystem and name of the package.
     """
 
     settings: tuple[RuleSettings, ...] = ()
@@ -144,6 +151,8 @@ class Policy:
     anchors: Anchors = field(default_factory=Anchors)
     platforms: frozenset[str] | None = None
     sources_read: tuple[PolicySource, ...] = ()
+    identity_lock: IdentityLock | None = None
+    lock_pins: Mapping[tuple[Ecosystem, str], tuple[IdentityPin, ...]] = field(default_factory=dict)
     _answers: dict[tuple[object, ...], PackagePolicy] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -174,7 +183,11 @@ class Policy:
         known = (*map(id, entries), *map(id, named), now)
         if known not in self._answers:
             self._answers[known] = self._lay_over(entries, named, now)
-        return self._answers[known]
+        package = self.identity_lock.find(ecosystem, name) if self.identity_lock else None
+        pins = self.lock_pins.get((ecosystem, normalised_name(ecosystem, name)), ())
+        if package is None and not pins:
+            return self._answers[known]
+        return replace(self._answers[known], locked=package.identities if package else (), lock_pins=pins)
 
     def _lay_over(
         self, entries: tuple[PackageEntry, ...], named: tuple[ExceptionEntry, ...], now: datetime

@@ -76,18 +76,18 @@ def is_outweighed(evidence: Evidence, facts: Facts) -> bool:
 def provenance_state(facts: Facts) -> EvidenceState:
     """Return the one state that reports count an artifact under.
 
-    Evidence of a registry artifact that nobody looked for is unavailable, never absent: "not asked" is not "no".
+    Evidence of a registry artifact that nobody looked for is unavailable, never absent: "not asked" is not "no". Where
+    a lower release of the same line or another file of the release has provenance, its absence is a loss.
     """
     attested = attested_evidence(facts)
     states = {evidence.state for evidence in attested if not is_outweighed(evidence, facts)}
     if not verified_provenance(facts):
         states.discard(EvidenceState.VERIFIED)
-    for state in _WORST_FIRST:
-        if state in states:
-            return state
     if facts.artifact.source in REGISTRY_SOURCES and not attested:
         return EvidenceState.UNAVAILABLE
-    return EvidenceState.ABSENT
+    found = next((state for state in _WORST_FIRST if state in states), EvidenceState.ABSENT)
+    had_some = facts.attested_beside or (facts.earlier is not None and facts.earlier.is_same_line)
+    return EvidenceState.STRIPPED if found is EvidenceState.ABSENT and had_some else found
 
 
 def rule_of_invalid(code: EvidenceCode | None) -> RuleId:

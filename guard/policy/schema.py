@@ -41,7 +41,13 @@ _NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?\[\\]|\.\.|@\{")
 _PLATFORM = re.compile(r"(?:linux|macos|windows)(?:-[a-z0-9_]+)?")
 # These speak about a command, a file or a policy; there is no package to except.
 RULES_WITHOUT_EXCEPTION = frozenset(
-    {RuleId.COMMAND_NOT_GUARDED, RuleId.EXCEPTION_EXPIRED, RuleId.POLICY_LOOSENED, RuleId.LOCK_ENTRY_UNREADABLE}
+    {
+        RuleId.COMMAND_NOT_GUARDED,
+        RuleId.EXCEPTION_EXPIRED,
+        RuleId.POLICY_LOOSENED,
+        RuleId.LOCK_ENTRY_UNREADABLE,
+        RuleId.IDENTITY_LOCK_CHANGED,
+    }
 )
 
 

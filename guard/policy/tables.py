@@ -160,18 +160,19 @@ def _choose(choices: tuple[_Choice, ...], text: str) -> _Choice:
     raise ValueError(f"must be one of {known}, not {text[:80]!r}")
 
 
-def parse_document(data: bytes, *, path: str) -> Table:
+def parse_document(data: bytes, *, path: str, max_bytes: int = POLICY_MAX_BYTES) -> Table:
     """Parse a TOML document of the user's.
 
     Args:
         data: the whole file.
         path: its name, for messages.
+        max_bytes: how large it may be.
 
     Raises:
         ConfigInvalid: it is too large, is not UTF-8 or is not TOML 1.0.0.
     """
-    if len(data) > POLICY_MAX_BYTES:
-        raise ConfigInvalid(f"{path} is larger than {POLICY_MAX_BYTES} bytes")
+    if len(data) > max_bytes:
+        raise ConfigInvalid(f"{path} is larger than {max_bytes} bytes")
     try:
         text = data.decode("utf-8")
         document = tomli.loads(text)

@@ -103,6 +103,10 @@ class NpmClient:
         at_hand = self._full_packuments.find(name)
         return self._packuments.get(name, lambda: self._load_abbreviated(name)) if at_hand is None else at_hand
 
+    def find_packument(self, name: str) -> Packument | None:
+        """Return what the registry lists of a package where this run has it already, in either form."""
+        return self._full_packuments.find(name) or self._packuments.find(name)
+
     def fetch_full_packument(self, name: str) -> Packument:
         """Fetch the form that tells when each version was published.
 
@@ -239,7 +243,7 @@ class NpmClient:
     def _load_version(self, name: str, version: str) -> PublishedVersion:
         if not _VERSION.fullmatch(version):
             raise MalformedInput(f"{version[:80]!r} is not a version of {name[:200]}")
-        packument = self._packuments.find(name) or self._full_packuments.find(name)
+        packument = self.find_packument(name)
         if packument is None:
             asked = self._ask_for_version(name, version)
             if asked is not None:

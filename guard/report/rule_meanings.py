@@ -33,6 +33,18 @@ RULE_MEANINGS: Mapping[RuleId, str] = {
     RuleId.IDENTITY_MISMATCH: (
         "The certificate is not of a publisher that you pinned with `[[package.identity]]`, or contradicts itself."
     ),
+    RuleId.IDENTITY_CHANGED: (
+        "Somebody else publishes the package: a hard fact differs from what guard.lock records, or, where it has no "
+        "entry, from the release before."
+    ),
+    RuleId.IDENTITY_DRIFT: (
+        "The publisher is the same and publishes otherwise than guard.lock records: another workflow, branch or tag, "
+        "trigger, environment or runner, or the repository was transferred to another owner."
+    ),
+    RuleId.IDENTITY_MISSING: (
+        '`identity = "required"`, and neither guard.lock nor a pin names who publishes the package.'
+    ),
+    RuleId.IDENTITY_LOCK_CHANGED: "The change that is being reviewed (--changed-since) changes guard.lock.",
     RuleId.METADATA_MISMATCH: (
         "The file's own metadata is not what the index told the resolver, so that the file was chosen for what it is "
         "not."

@@ -48,7 +48,7 @@ STOLEN_TOKENS = (
         attack=True,
     ),
     History(
-        name="the same where the lockfile was changed to name it",
+        name="a token left over from before, and the lockfile names the release",
         source="https://github.com/pypi/warehouse/pull/17266 (Ultralytics 8.3.45 and 8.3.46)",
         uploads=(*attested("8.3.43", "8.3.44", by=OURS, days_ago=3), Upload("8.3.45")),
         is_locked=True,
@@ -56,7 +56,7 @@ STOLEN_TOKENS = (
         attack=True,
     ),
     History(
-        name="the same with guard.lock",
+        name="a token left over from before trusted publishing, with guard.lock",
         source="https://github.com/pypi/warehouse/pull/17266 (Ultralytics 8.3.45 and 8.3.46)",
         uploads=(*attested("8.3.43", "8.3.44", by=OURS, days_ago=3), Upload("8.3.45")),
         lock="8.3.43",
@@ -83,7 +83,7 @@ STOLEN_TOKENS = (
         ecosystems=NPM,
     ),
     History(
-        name="the same in the line before",
+        name="the next minor of the line before, without provenance",
         source="https://github.com/nrwl/nx/issues/32522 (20.9.0 to 20.12.0)",
         uploads=(*attested("20.8.2", "21.4.1", by=OURS), Upload("20.9.0")),
         found=("provenance-stripped:block",),
@@ -167,7 +167,7 @@ STOLEN_TOKENS = (
         ecosystems=NPM,
     ),
     History(
-        name="the same with guard.lock, long ago",
+        name="published by the registry only, with guard.lock, long ago",
         source="https://github.com/npm/attestation/tree/main/specs/publish/v0.1",
         uploads=(*attested("1.0.0", by=OURS), Upload("1.1.0", None, OLD_DAYS, publish_only=True)),
         lock="1.0.0",
@@ -187,7 +187,7 @@ OTHER_PUBLISHERS = (
         attack=True,
     ),
     History(
-        name="the same with guard.lock, long ago",
+        name="provenance from the thief's repository, with guard.lock, long ago",
         source="https://github.com/expressjs/discussions/issues/268 (any workflow gives full provenance)",
         uploads=(*attested("1.0.0", by=OURS), Upload("1.1.0", THIEVES, OLD_DAYS)),
         lock="1.0.0",
@@ -197,14 +197,14 @@ OTHER_PUBLISHERS = (
         attack=True,
     ),
     History(
-        name="the same as the next major",
+        name="provenance from the thief's repository, as the next major",
         source="https://github.com/expressjs/discussions/issues/268 (any workflow gives full provenance)",
         uploads=(*attested("1.0.0", by=OURS), Upload("2.0.0", THIEVES)),
         found=("identity-changed:warn",),
         attack=True,
     ),
     History(
-        name="the same as the next major, with guard.lock",
+        name="provenance from the thief's repository, as the next major, with guard.lock",
         source="https://github.com/expressjs/discussions/issues/268 (any workflow gives full provenance)",
         uploads=(*attested("1.0.0", by=OURS), Upload("2.0.0", THIEVES)),
         lock="1.0.0",
@@ -220,7 +220,7 @@ OTHER_PUBLISHERS = (
         attack=True,
     ),
     History(
-        name="the same with guard.lock",
+        name="a repository created anew, with guard.lock",
         source="https://docs.pypi.org/trusted-publishers/security-model/ (account resurrection)",
         uploads=(*attested("1.0.0", by=OURS), Upload("1.1.0", GitHub(repository_id="7007", owner_id="707"))),
         lock="1.0.0",
@@ -297,7 +297,7 @@ OTHER_PUBLISHERS = (
         attack=True,
     ),
     History(
-        name="the same where workflow and ref are hard facts",
+        name="an added workflow of the project publishes, where workflow and ref are hard facts",
         source="https://github.com/asyncapi/website/pull/4640 (Shai-Hulud adds workflows to repositories)",
         uploads=(
             *attested("1.0.0", by=OURS),

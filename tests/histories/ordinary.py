@@ -31,7 +31,7 @@ CHANGING_SOFT_FACTS = (
         lock="1.0.0",
     ),
     History(
-        name="the same without guard.lock",
+        name="one workflow on tags publishes everything, without guard.lock",
         source="recorded: abi3info 2024.10.3 and 2024.10.8",
         uploads=(*attested("1.0.0", "1.1.0", by=OURS), Upload("1.2.0", OURS)),
     ),

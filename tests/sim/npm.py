@@ -122,6 +122,7 @@ class NpmSimulator:
         signatures: list[JsonObject] | None = None,
         attestations: JsonObject | bytes | None = None,
         attestations_flag: bool | None = None,
+        provenance_flag: bool = True,
         tarball: str | None = None,
         elsewhere: bool | None = None,
         deprecated: str | None = None,
@@ -140,6 +141,7 @@ class NpmSimulator:
             attestations: the document at the endpoint.
             attestations_flag: whether ``dist.attestations`` is listed, where that is not what ``attestations`` makes
                 true.
+            provenance_flag: whether ``dist.attestations`` says that there is provenance among them.
             tarball: ``dist.tarball`` in place of where the tarball is.
             elsewhere: whether the tarball is on the host of files, where that is not what the registry does anyway.
             deprecated: why nobody should use it.
@@ -157,6 +159,7 @@ class NpmSimulator:
             signatures=signatures,
             attestations=compact_json(attestations) if isinstance(attestations, dict) else attestations,
             attestations_flag=attestations is not None if attestations_flag is None else attestations_flag,
+            provenance_flag=provenance_flag,
             tarball=tarball,
             elsewhere=self.tarballs_elsewhere if elsewhere is None else elsewhere,
             deprecated=deprecated,

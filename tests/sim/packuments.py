@@ -54,6 +54,7 @@ class HostedVersion:
         signatures: ``dist.signatures``; ``None`` when the key is not there.
         attestations: the document at the endpoint, or ``None``.
         attestations_flag: whether ``dist.attestations`` is listed.
+        provenance_flag: whether it says that there is provenance.
         tarball: ``dist.tarball`` in place of where the tarball is.
         elsewhere: whether the tarball is on the host of files.
         deprecated: why nobody should use it.
@@ -70,6 +71,7 @@ class HostedVersion:
     signatures: list[JsonObject] | None
     attestations: bytes | None
     attestations_flag: bool
+    provenance_flag: bool
     tarball: str | None
     elsewhere: bool
     deprecated: str | None
@@ -210,7 +212,8 @@ def _dist(version: HostedVersion, links: Links) -> JsonObject:
     if links.evidence_bearing:
         if version.attestations_flag:
             url = links.base_url + version.attestations_path
-            dist["attestations"] = {"url": url, "provenance": {"predicateType": _SLSA}}
+            provenance = {"provenance": {"predicateType": _SLSA}} if version.provenance_flag else {}
+            dist["attestations"] = {"url": url, **provenance}
         if version.signatures is not None:
             dist["signatures"] = version.signatures
     return {key: value for key, value in dist.items() if value != ""}

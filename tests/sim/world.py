@@ -59,6 +59,7 @@ class NpmListing(TypedDict):
     signatures: NotRequired[list[JsonObject] | None]
     attestations: NotRequired[JsonObject | bytes]
     attestations_flag: NotRequired[bool]
+    provenance_flag: NotRequired[bool]
     tarball: NotRequired[str]
     elsewhere: NotRequired[bool]
     deprecated: NotRequired[str]

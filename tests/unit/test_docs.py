@@ -169,6 +169,7 @@ def test_the_table_of_checks_names_rules_and_statuses_of_the_code() -> None:
         RuleId.EXCEPTION_EXPIRED,
         RuleId.POLICY_LOOSENED,
         RuleId.LOCK_ENTRY_UNREADABLE,
+        RuleId.IDENTITY_LOCK_CHANGED,
     }
     assert named == {rule.value for rule in about_files}
 

@@ -303,7 +303,7 @@ REQUIRED = ('[policy]\nprovenance = "required"',)
 def test_every_file_that_a_line_accepts_is_judged_and_the_worst_counts(world: World, tmp_path: Path) -> None:
     wheel, sdist = release(world, "half", sdist_attested=False)
     judged = in_pypi(world, tmp_path, "half", wheel, sdist, policy=REQUIRED)
-    assert rules(judged) == {"provenance-missing"}
+    assert rules(judged) == {"provenance-stripped"}
     assert judged.artifact.file == "half-1.0.0.tar.gz"
     assert states(judged) == {EvidenceKind.PEP740_PUBLISH: EvidenceState.ABSENT}
     assert "2 files" in "".join(judged.notes)
@@ -321,7 +321,7 @@ def test_files_that_are_not_pinned_or_do_not_fit_are_not_judged(world: World, tm
 def test_an_entry_of_which_nothing_fits_is_judged_all_the_same(world: World, tmp_path: Path) -> None:
     wheel, _ = release(world, "elsewhere", wheel_attested=False)
     judged = in_pypi(world, tmp_path, "elsewhere", wheel, policy=REQUIRED, fits=lambda _: False)
-    assert rules(judged) == {"provenance-missing"}
+    assert rules(judged) == {"provenance-stripped"}
 
 
 def test_a_hash_of_nothing_that_is_listed_is_warned_of(world: World, tmp_path: Path) -> None:

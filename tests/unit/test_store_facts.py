@@ -97,6 +97,7 @@ def test_every_member_of_evidence_is_kept(facts: Facts) -> None:
         key_id="SHA256:é",
         signed_at=CLAIMS.signed_at,
         log_index=CLAIMS.log_index,
+        registry="https://registry.example",
     )
     unset = [each.name for each in fields(Evidence) if getattr(every, each.name) in (None, "")]
     unset += [each.name for each in fields(Claims) if getattr(CLAIMS, each.name) in (None, "")]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from guard.model import EvidenceState, Facts, Finding, Level, RuleId, SourceKind
+from guard.policy.downgrade import find_loss
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import attested_evidence, verified_provenance
 
@@ -27,7 +28,7 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     if not policy.needs_provenance or artifact.source in _NEED_NONE or verified_provenance(facts):
         return
     others = {evidence.state for evidence in attested_evidence(facts)} - {EvidenceState.ABSENT, EvidenceState.VERIFIED}
-    if others or facts.registry_problem or facts.bytes_problem:
+    if others or facts.registry_problem or facts.bytes_problem or find_loss(facts, policy):
         return  # stripped, unavailable and invalid evidence have rules of their own, and so has what has no bytes
     yield Finding(
         rule=ID,

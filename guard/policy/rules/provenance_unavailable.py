@@ -79,10 +79,10 @@ def _judge(evidence: Evidence, facts: Facts, policy: PackagePolicy) -> Finding:
 
 
 def _level(policy: PackagePolicy) -> Level:
-    optional = policy.provenance is ProvenanceMode.OPTIONAL and not policy.needs_provenance
+    optional = policy.provenance is ProvenanceMode.OPTIONAL and not (policy.needs_provenance or policy.locked)
     return Level.WARN if optional else Level.UNDECIDED
 
 
 def _level_not_served(policy: PackagePolicy) -> Level:
     asked_for = "provenance" in policy.written and policy.provenance is not ProvenanceMode.OPTIONAL
-    return Level.UNDECIDED if asked_for or policy.needs_provenance else Level.NOTE
+    return Level.UNDECIDED if asked_for or policy.needs_provenance or policy.locked else Level.NOTE
