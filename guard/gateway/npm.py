@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 
@@ -100,14 +100,14 @@ class NpmSite:
         with self._lock:
             return tuple(held for package in self._held_back.values() for held in package)
 
-    def explain_failure(self) -> tuple[Finding, ...]:
-        """Return a finding for each package of which npm took nothing and was not offered everything.
+    def explain_failure(self, unmatched: Collection[str]) -> tuple[Finding, ...]:
+        """Return a finding for each package that was not offered whole and of which npm found nothing to take.
 
-        To be asked where npm failed, and nothing can be resolved again.
+        Args:
+            unmatched: the packages of which npm says so.
         """
         with self._lock:
-            taken = {name for name, _ in (*self._delivered, *self._planned)}
-            held = {name: each for name, each in self._held_back.items() if each and name not in taken}
+            held = {name: each for name, each in self._held_back.items() if name in unmatched}
         return tuple(unmet(name, each) for name, each in held.items())
 
     def raise_crash(self) -> None:

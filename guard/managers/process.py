@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 _READ_BYTES = 65536
 _KILL_AFTER_SECONDS = 10
@@ -29,6 +29,16 @@ _WATCH = 'read -r line; kill -s KILL -- "-$0"'
 
 # What a URL or path in a tool's output ends at.
 _WORD_TAIL = rb"[^\s'\"<>)\],]*"
+
+
+class StreamFilter(Protocol):
+    """What the output of a tool passes through."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what can be shown once ``chunk`` has arrived."""
+
+    def finish(self) -> bytes:
+        """Return what is left at the end of the stream."""
 
 
 class OutputFilter:
@@ -109,7 +119,7 @@ def run_relayed(
     argv: Sequence[str],
     *,
     environ: Mapping[str, str],
-    make_filter: Callable[[], OutputFilter],
+    make_filter: Callable[[], StreamFilter],
     ends_on_signals: bool = True,
 ) -> int:
     """Run a tool on the user's own streams, its output passing through a filter.
@@ -287,7 +297,7 @@ class _Relay(threading.Thread):
         addresses: what is replaced on the way.
     """
 
-    def __init__(self, source: int, sink: int, addresses: OutputFilter) -> None:
+    def __init__(self, source: int, sink: int, addresses: StreamFilter) -> None:
         super().__init__(daemon=True)
         self._source = source
         self._sink = sink

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +51,11 @@ _TAKEN_OFF = frozenset(
 # What becomes a program of the user's choice, which may live long and do with signals what it likes.
 _PROGRAMS = frozenset({"exec", "init"})
 
+_NO_VERSION = re.compile(
+    rb"npm[^ ]* (?:[^ ]+ )*?No (?:matching version found|versions available) for ((?:@[^/@\s]+/)?[^/@\s\x1b]+)"
+)
+_LINE_BYTES = 65536  # more than any line of npm's own, and than what it writes at once
+
 # Before, npm had one for statistics, too, which was the other one unless somebody said so.
 _ONE_REGISTRY_SINCE = 10
 
@@ -68,6 +74,7 @@ class Session:
         cwd: the user's working directory.
         places: files of the run.
         progress: told what is being done.
+        unmatched: packages of which npm said, in a run that was shown, that no version is what was asked for.
     """
 
     command: NpmCommand
@@ -79,6 +86,7 @@ class Session:
     cwd: Path
     places: Places
     progress: Progress
+    unmatched: set[str] = field(default_factory=set)
 
     @property
     def platform(self) -> Platform:
@@ -181,7 +189,7 @@ class Session:
             return run_relayed(
                 self.argv(command),
                 environ=self.environment(gateway),
-                make_filter=lambda: self.make_filter(gateway, site),
+                make_filter=lambda: _Listening(self.make_filter(gateway, site), self.unmatched),
                 ends_on_signals=command.command not in _PROGRAMS,
             )
         finally:
@@ -248,6 +256,28 @@ class Session:
         )
 
 
+class _Listening:
+    """A filter that hears of which packages npm found no version (npm-pick-manifest: ETARGET and ENOVERSIONS)."""
+
+    def __init__(self, inner: OutputFilter, unmatched: set[str]) -> None:
+        self._inner = inner
+        self._unmatched = unmatched
+        self._line = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Pass output on; see :class:`OutputFilter`."""
+        *lines, self._line = (self._line + chunk)[-_LINE_BYTES:].split(b"\n")
+        for line in lines:
+            match = _NO_VERSION.search(line)
+            if match is not None:
+                self._unmatched.add(match[1].decode("utf-8", "replace"))
+        return self._inner.feed(chunk)
+
+    def finish(self) -> bytes:
+        """Pass on what is left; see :class:`OutputFilter`."""
+        return self._inner.finish()
+
+
 def _named_path(argument: str, cwd: Path) -> Path | None:
     """Return the folder or archive that an argument of ``npm install`` names, if it does."""
     name, at, spec = argument.partition("@file:")
@@ -270,14 +300,13 @@ def conclude(before: Outcome, session: Session, gateway: Gateway, site: NpmSite,
     """
     planned = tuple(replace(judged, bound_by="npm-integrity") for judged in before.judged)
     more = (*site.delivered, *site.refused)
-    is_explained = status == 0 or bool(site.refused or site.findings)
     outcome = replace(
         before,
         judged=(*planned, *more),
         findings=(
             *before.findings,
             *session.findings(gateway, site),
-            *(() if is_explained else site.explain_failure()),
+            *(site.explain_failure(session.unmatched) if status else ()),
         ),
         held_back=tuple(dict.fromkeys((*before.held_back, *site.held_back))),
         planned=before.planned + len(more),
