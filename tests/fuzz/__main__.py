@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.fuzz.targets import TARGETS, Target, try_inputs
+from tests.fuzz.target import Target, try_inputs
+from tests.fuzz.targets import TARGETS
 
 _BATCH = 200
 

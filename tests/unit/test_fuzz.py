@@ -6,7 +6,8 @@ import pytest
 from hypothesis import settings
 
 from tests.fuzz.__main__ import main
-from tests.fuzz.targets import TARGETS, try_inputs
+from tests.fuzz.target import try_inputs
+from tests.fuzz.targets import TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)
