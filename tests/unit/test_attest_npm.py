@@ -512,3 +512,10 @@ def test_no_member_put_in_another_changes_who_signed_what(path: tuple[Any, ...],
     evidence = verify_document(document)
     assert evidence
     assert all(each.state is not VERIFIED or (each.predicate_type, each.claims) in SIGNED for each in evidence)
+
+
+def test_somebody_vouches_for_the_time_of_an_attestation() -> None:
+    """A key that signs without end would verify without one, and whether it had ended could never be said."""
+    evidence = only(verify(minted(PUBLISH, defect=Defect.NO_INCLUSION_PROMISE)))
+    assert (evidence.state, evidence.code) == (INVALID, EvidenceCode.LOG_ENTRY)
+    assert evidence.reason == "nobody vouches for the time at which it was signed"

@@ -1,0 +1,118 @@
+"""What ``guard verify`` does not show of evidence that users bring."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from guard.attest.evidence_file import parse_evidence_file
+from guard.attest.file_evidence import Trusted, verify_document
+from guard.attest.file_statement import find_statement
+from guard.attest.npm import RegistryKeys
+from guard.attest.statement import Statement
+from guard.attest.subject import NpmRelease, Subject, parse_npm_purl, parse_python_file
+from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
+from guard.limits import DISTRIBUTION_NAME_MAX_CHARACTERS
+from guard.model import Digest, Evidence, EvidenceState
+from guard.sigstore.envelope import bundle_with_entry, parse_certified_envelope
+from guard.sigstore.trust_root import parse_trust_root
+from guard.sigstore.verify import Verifier
+from tests.sim.flaws import FLAWS
+from tests.sim.forms import ENVELOPE
+from tests.sim.judging import NOW, mint
+from tests.sim.npm_documents import publish_statement
+from tests.sim.sigstore import MintingSigstore
+from tests.unit.verify_command import SIGNER
+
+CONTENT = b"content"
+SUBJECT = Subject(name="it", digests=(Digest("sha256", hashlib.sha256(CONTENT).hexdigest()),), content=CONTENT)
+SIGSTORE = MintingSigstore(NOW)
+
+
+def verify(document: Any, subject: Subject = SUBJECT, *, root: bytes | None = None) -> Evidence:
+    trust_root = parse_trust_root(root or SIGSTORE.trusted_root_json(), source="simulated")
+    trusted = Trusted(
+        verifier=Verifier(trust_root, now=NOW), registry_keys=RegistryKeys(), registries=("https://registry.test",)
+    )
+    [parsed] = parse_evidence_file(json.dumps(document).encode())
+    [evidence] = verify_document(parsed, subject, trusted)
+    return evidence
+
+
+def minted(name: str) -> Evidence:
+    recipe = FLAWS[name].recipe if name in FLAWS else replace(ENVELOPE, payload_type=name)
+    return verify(mint().bundle(recipe), root=json.dumps(mint().trust_root()).encode())
+
+
+def test_what_is_no_statement_is_malformed() -> None:
+    evidence = minted("text/plain")
+    assert (evidence.state, evidence.code) == (EvidenceState.INVALID, EvidenceCode.MALFORMED)
+    assert evidence.reason == "what was signed is of type 'text/plain', not a statement"
+
+
+def test_a_form_that_nobody_knows_is_invalid_since_nothing_else_is_to_be_had() -> None:
+    evidence = minted("entry-of-unknown-version")
+    assert (evidence.state, evidence.code) == (EvidenceState.INVALID, EvidenceCode.UNSUPPORTED)
+    listed = verify(
+        {"attestations": [{"bundle": mint().bundle(FLAWS["entry-of-unknown-version"].recipe)}]},
+        replace(SUBJECT, package=NpmRelease("widget", "1.0.0"), digests=(Digest("sha512", "00" * 64),)),
+        root=json.dumps(mint().trust_root()).encode(),
+    )
+    assert (listed.state, listed.cause, listed.code) == (EvidenceState.INVALID, None, EvidenceCode.UNSUPPORTED)
+
+
+def test_a_publish_attestation_of_npm_is_about_a_release() -> None:
+    statement = publish_statement("widget", "1.0.0", CONTENT, "https://registry.test")
+    evidence = verify(SIGSTORE.bundle(statement, SIGNER))
+    assert (evidence.state, evidence.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_SUBJECT)
+    assert "say which with --name" in evidence.reason
+
+
+def test_a_statement_about_another_release_says_which_this_is() -> None:
+    statement = Statement(
+        subject_name="pkg:npm/other@1.0.0",
+        subject_digests={"sha256": SUBJECT.digests[0].hex},
+        predicate_type="any",
+        predicate=None,
+    )
+    assert find_statement([replace(statement, subject_name="")], SUBJECT).subject_name == ""
+    with pytest.raises(EvidenceInvalid, match="'pkg:npm/other@1.0.0', and this is pkg:npm/widget@1.0.0$") as caught:
+        find_statement([statement], replace(SUBJECT, package=NpmRelease("widget", "1.0.0")))
+    assert caught.value.code is EvidenceCode.STATEMENT_SUBJECT
+
+
+CERTIFIED = {
+    "payload": "AAAA",
+    "payloadType": "text/plain",
+    "signatures": [{"sig": "AAAA", "cert": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}],
+}
+
+
+def test_an_envelope_without_its_log_entry_proves_nothing() -> None:
+    evidence = verify(CERTIFIED)
+    assert (evidence.state, evidence.code) == (EvidenceState.INVALID, EvidenceCode.LOG_ENTRY)
+
+
+def test_a_log_that_answers_nothing_has_no_entry() -> None:
+    envelope = parse_certified_envelope(CERTIFIED, b"{}")
+    for answer in (b"[]", b"[{}]", b"[{},{}]"):
+        assert bundle_with_entry(envelope, answer) is None
+    with pytest.raises(MalformedInput):
+        bundle_with_entry(envelope, b'[{},{"uuid":{}}]')
+
+
+def test_a_name_that_no_file_system_holds_is_none_of_a_distribution() -> None:
+    name = "a" * (DISTRIBUTION_NAME_MAX_CHARACTERS - 9)
+    assert parse_python_file(f"{name}-1.tar.gz") is not None
+    assert parse_python_file(f"{name}aa-1.tar.gz") is None
+
+
+@pytest.mark.parametrize("name", ["widget", "@acme/widget"])
+def test_a_release_is_named_as_npm_names_it(name: str) -> None:
+    release = NpmRelease(name, "1.0.0")
+    assert release.purl == f"pkg:npm/{name.replace('@', '%40')}@1.0.0"
+    assert parse_npm_purl(release.purl) == release
