@@ -22,7 +22,7 @@ _ARC = "1.3.6.1.4.1.57264.1."
 _RAW_ARCS = frozenset({1, 2, 3, 5, 6})  # .4, the display name of a workflow, has no successor and proves nothing
 _DER_ARCS = range(8, 25)
 _OTHER_NAME = x509.ObjectIdentifier(f"{_ARC}7")
-_UTF8_STRING_TAG = 0x0C
+_UTF8_STRING_TAG = b"\x0c"
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Which newer claim repeats an older one. .5 is compared separately, because .12 holds the same repository as a URI.
@@ -103,7 +103,7 @@ def _read_subject_name(certificate: x509.Certificate) -> str:
     names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     if len(names) != 1:
         raise _certificate_invalid(f"it has {len(names)} subject alternative names, not one")
-    name = names[0]
+    [name] = names
     if isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name):
         text = name.value
     elif isinstance(name, x509.OtherName) and name.type_id == _OTHER_NAME:
@@ -135,7 +135,7 @@ def _legacy_repository(texts: Mapping[int, str]) -> str | None:
 
 def _decode_utf8_string(der: bytes) -> str:
     """Decode exactly one DER UTF8String (ITU-T X.690, sections 8.23 and 10.1)."""
-    if len(der) < 2 or der[0] != _UTF8_STRING_TAG:
+    if not der.startswith(_UTF8_STRING_TAG):
         raise ValueError("no DER UTF8String")
     start = 2
     length = der[1]

@@ -92,8 +92,14 @@ def test_missing_and_empty_claims_are_none(arc: int) -> None:
     assert getattr(read({8: der(ISSUER), arc: der("")}), FIELDS[arc]) is None
 
 
-def test_long_values_use_the_long_form_of_der_lengths() -> None:
-    assert read({8: der(ISSUER), 12: der("x" * 300)}).source_repository_uri == "x" * 300
+@pytest.mark.parametrize("length", [126, 127, 128, 129, 255, 256, 300])
+def test_long_values_use_the_long_form_of_der_lengths(length: int) -> None:
+    assert read({8: der(ISSUER), 12: der("x" * length)}).source_repository_uri == "x" * length
+
+
+@pytest.mark.parametrize(("arc", "field"), [(2, "build_trigger"), (3, FIELDS[13]), (6, FIELDS[14])])
+def test_an_empty_old_claim_is_none(arc: int, field: str) -> None:
+    assert getattr(read({8: der(ISSUER), arc: b""}), field) is None
 
 
 def test_issuer_comes_from_the_old_extension_where_the_new_one_is_absent() -> None:
@@ -129,7 +135,7 @@ def test_only_githubs_old_claims_name_a_repository(change: dict[int, bytes]) -> 
 
 
 def test_unknown_extensions_of_fulcio_and_others_are_ignored() -> None:
-    assert read({8: der(ISSUER), 4: b"\xffname", 25: b"junk", 99: b""}).issuer == ISSUER
+    assert read({8: der(ISSUER), 4: b"\xffname", 7: b"junk", 25: b"junk", 99: b""}).issuer == ISSUER
 
 
 OLD_AND_NEW = {
@@ -169,6 +175,7 @@ def test_the_commit_of_the_workflow_may_differ_from_the_commit_that_is_built() -
         pytest.param({8: b"\x0c\x81\x01a"}, "cannot be read", id="length-not-minimal"),
         pytest.param({8: b"\x0c\x82\x00\x80" + b"a" * 128}, "cannot be read", id="length-padded"),
         pytest.param({8: b"\x0c\x80a\x00\x00"}, "cannot be read", id="indefinite-length"),
+        pytest.param({8: b"\x0c\x80" + b"a" * 128}, "cannot be read", id="indefinite-length-that-would-be-128"),
         pytest.param({8: b"\x0c\x02\xc3\x28"}, "cannot be read", id="not-utf-8"),
         pytest.param({8: der(ISSUER), 1: b"\xff"}, "cannot be read", id="old-form-not-utf-8"),
         pytest.param({8: der(ISSUER), 14: der("a\x1b[2J")}, "control character", id="terminal-escape"),
@@ -208,18 +215,24 @@ def test_reads_the_subject_name(name: x509.GeneralName, san: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "names",
+    ("names", "says"),
     [
-        pytest.param((), id="no-extension"),
-        pytest.param((x509.UniformResourceIdentifier(SAN), x509.RFC822Name("a@example.test")), id="two"),
-        pytest.param((x509.DNSName("example.test"),), id="dns-name"),
-        pytest.param((x509.UniformResourceIdentifier(""),), id="empty"),
-        pytest.param((x509.OtherName(x509.ObjectIdentifier("1.2.3"), der("x")),), id="foreign-other-name"),
-        pytest.param((x509.OtherName(x509.ObjectIdentifier(f"{ARC}.7"), b"\x30\x00"),), id="other-name-of-other-type"),
+        pytest.param((), "cannot be read", id="no-extension"),
+        pytest.param((x509.UniformResourceIdentifier(SAN), x509.RFC822Name("a@example.test")), "has 2", id="two"),
+        pytest.param((x509.DNSName("example.test"),), "is no URI", id="dns-name"),
+        pytest.param((x509.UniformResourceIdentifier(""),), "is empty", id="empty"),
+        pytest.param((x509.OtherName(x509.ObjectIdentifier("1.2.3"), der("x")),), "is no URI", id="foreign-other-name"),
+        pytest.param(
+            (x509.OtherName(x509.ObjectIdentifier(f"{ARC}.7"), b"\x30\x00"),),
+            "cannot be read",
+            id="other-name-of-other-type",
+        ),
     ],
 )
-def test_refuses_subject_names(names: tuple[x509.GeneralName, ...]) -> None:
-    assert refusal(certificate({8: der(ISSUER)}, names)).code is EvidenceCode.CERTIFICATE
+def test_refuses_subject_names(names: tuple[x509.GeneralName, ...], says: str) -> None:
+    error = refusal(certificate({8: der(ISSUER)}, names))
+    assert error.code is EvidenceCode.CERTIFICATE
+    assert says in error.message
 
 
 @given(st.dictionaries(st.integers(1, 25).filter(lambda arc: arc != 7), st.binary(max_size=20), max_size=4))
