@@ -13,6 +13,8 @@ from tests.sim.npm import NpmSimulator
 from tests.sim.npm_packages import make_tarball
 from tests.sim.world import World
 
+pytestmark = [pytest.mark.e2e, pytest.mark.campaign(5)]
+
 YOUNG = timedelta(hours=1)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
