@@ -13,6 +13,7 @@ from tests.sim.npm import NpmSimulator
 from tests.sim.npm_packages import make_tarball
 from tests.sim.world import World
 
+# All but the first questions are a campaign.
 pytestmark = [pytest.mark.e2e, pytest.mark.campaign(5)]
 
 YOUNG = timedelta(hours=1)
@@ -51,6 +52,7 @@ def test_the_newest_release_that_is_old_enough(either_npm: NpmEnvironment, world
     assert "held back: pkg:npm/anvil@1.1.0 (release-too-new)" in result.stderr
 
 
+@pytest.mark.campaign(1)
 def test_a_requirement_that_nothing_on_offer_meets(npm_target: NpmEnvironment, world: World) -> None:
     publish_ages(world, young="2.0.0")
     world.publish_npm("user", "1.0.0", dependencies={"anvil": "^2.0.0"})

@@ -12,6 +12,7 @@ from tests.e2e.refusals import guard_refused, install_refused
 from tests.sim.packages import make_sdist
 from tests.sim.world import World, maintainer_of
 
+# All but the first questions are a campaign.
 pytestmark = [pytest.mark.e2e, pytest.mark.campaign(5)]
 
 YOUNG = timedelta(hours=1)
@@ -50,6 +51,7 @@ def test_the_newest_release_that_is_old_enough(target: Environment, world: World
     assert entry["until"] > datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@pytest.mark.campaign(1)
 def test_a_requirement_that_nothing_on_offer_meets(target: Environment, world: World, tmp_path: Path) -> None:
     world.publish("widget", "1.0.0")
     world.publish("widget", "2.0.0", upload_time=ago(YOUNG))
