@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
@@ -15,7 +16,9 @@ import pytest
 
 from guard.managers.npm.plan import Omit, Platform, plan_lock, requires_resolution
 from guard.model import SourceKind
+from guard_lockfiles.lockfile import Source
 from guard_lockfiles.package_lock import PackageLock, parse_package_lock
+from guard_lockfiles.package_lock_entries import parse_package_lock_entries
 
 pytestmark = [pytest.mark.online, pytest.mark.campaign(3)]
 
@@ -192,6 +195,28 @@ def test_the_lines_are_where_the_keys_stand(versioned: Path) -> None:
             assert lines[package.line - 1][package.column - 1 :].startswith(f'"{key}": {{'), package.path
 
 
+def test_every_place_that_npm_fills_from_elsewhere_is_an_entry(versioned: Path) -> None:
+    nodes = {node["location"]: node for node in read_virtual(versioned)["nodes"]}
+    lock = parse_package_lock_entries((versioned / "package-lock.json").read_bytes())
+    entries = {entry.place: entry for entry in lock.artifacts}
+    folders = {place for place in nodes if "node_modules" not in place and not place.startswith("..")}
+    links = {place for place, node in nodes.items() if node["link"]}
+    assert lock.unreadable == ()
+    assert entries.keys() == nodes.keys() - folders - links
+    for place, entry in entries.items():
+        node = nodes[place]
+        assert (entry.name, entry.installed_as or entry.name) == (node["name"], node["alias"]), place
+        assert entry.version in (node["version"], ""), place
+        assert [*entry.digests] == ([sha512_of(node["integrity"])] if node["integrity"] else []), place
+        assert (entry.is_dev, entry.is_optional) == (node["dev"], node["optional"]) or lock.version == "1", place
+    assert entries["../outer"].source is Source.FOLDER
+    assert entries["node_modules/packed"].source is Source.FILE
+
+
+def sha512_of(integrity: str) -> str:
+    return f"sha512:{base64.b64decode(integrity.removeprefix('sha512-')).hex()}"
+
+
 def test_the_sources_of_a_lock(versioned: Path) -> None:
     planned = {
         item.entry.path: item
@@ -230,6 +255,10 @@ def test_what_a_package_bundles(bundling: Path) -> None:
     }
     assert [item.entry.path for item in planned if item.source is not SourceKind.BUNDLED] == ["node_modules/npm"]
     assert len(planned) > 100
+    entries = parse_package_lock_entries((bundling / "package-lock.json").read_bytes()).artifacts
+    assert {entry.place: entry.bundled_in for entry in entries if entry.source is Source.BUNDLED} == {
+        path: node["bundler"] for path, node in nodes.items() if node["bundled"]
+    }
 
 
 def test_an_unchanged_project_needs_no_resolution(project: Path) -> None:
