@@ -45,10 +45,10 @@ def _measure(document: dict[str, str], rounds: int) -> list[float]:
 
 
 def _verify(attestation: str, distribution: Any) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     parsed = pypi_attestations.Attestation.model_validate_json(attestation)
     parsed.verify(UnsafeNoOp(), distribution, offline=True)
-    return (time.perf_counter() - start) * 1000
+    return (time.process_time() - start) * 1000
 
 
 def _attestation_of(bundle: dict[str, Any]) -> str:
