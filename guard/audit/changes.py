@@ -97,10 +97,10 @@ def find_changes(
     Returns:
         What is decided, with findings on the change of rules, and every entry that the locks had at the base.
     """
-    reader = LockReader(base.load_lock, cwd=app.cwd, root=app.project, environ=app.environ)
+    reader = LockReader(base.load_lock, cwd=app.cwd, project=app.project, environ=app.environ)
     before = {lock.found.path: reader.read(lock.found) for lock in locks}
     old_locks = {path: lock for path, lock in before.items() if isinstance(lock, LoadedLock)}
-    old_entries = tuple(entry for lock in old_locks.values() for entry in entries_of(lock, project=app.project))
+    old_entries = tuple(entry for lock in old_locks.values() for entry in entries_of(lock))
     elsewhere = {
         lock.found.path: finding
         for lock in locks

@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry, entries_of
@@ -45,14 +44,11 @@ def running_platform() -> AuditPlatform:
     return AuditPlatform.from_names(sys.platform, platform.machine(), is_musl=is_musl)
 
 
-def select_entries(
-    locks: Iterable[LoadedLock], *, project: Path, named: frozenset[str] | None, all_platforms: bool
-) -> Selection:
+def select_entries(locks: Iterable[LoadedLock], *, named: frozenset[str] | None, all_platforms: bool) -> Selection:
     """Choose what is decided: each entry once, of pinned locks, that the audit's platforms can use.
 
     Args:
         locks: every lock that could be read.
-        project: root of the user's project.
         named: platforms that the policy names; ``None`` for the running one and those that each lock names.
         all_platforms: whether entries and files for all platforms are decided.
     """
@@ -69,7 +65,7 @@ def select_entries(
         platforms = shared.setdefault(names, Platforms(names))
         if not lock.is_pinned:
             findings.append(_unpinned(lock))
-        for entry in entries_of(lock, project=project):
+        for entry in entries_of(lock):
             key = (entry.location, lock.index, lock.is_pinned)
             if key in seen:  # of a file that several others include
                 continue

@@ -51,19 +51,14 @@ class AuditEntry:
         return self.request.artifact
 
 
-def entries_of(lock: LoadedLock, *, project: Path) -> tuple[AuditEntry, ...]:
-    """Return every entry of a lock, in its order.
-
-    Args:
-        lock: the lock.
-        project: root of the user's project: paths inside it are the user's own code.
-    """
+def entries_of(lock: LoadedLock) -> tuple[AuditEntry, ...]:
+    """Return every entry of a lock, in its order."""
     asked = _asked_aliases(lock)
     entries = []
     for part in lock.parts:
         for locked in part.lock.artifacts:
             enforced = lock.is_pinned and not part.lock.pins_other_files
-            request = _request(_as_asked(locked, asked), part, project, enforced=enforced)
+            request = _request(_as_asked(locked, asked), part, lock.root, enforced=enforced)
             location = Location(part.shown, locked.line, locked.column)
             entries.append(AuditEntry(lock=lock, part=part, locked=locked, location=location, request=request))
     return tuple(entries)

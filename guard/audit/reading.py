@@ -42,6 +42,7 @@ class LoadedLock:
     Args:
         found: the file itself.
         shown: its path as reports print it.
+        root: of the project that it is of: paths inside are the user's own.
         parts: the file itself and those that it includes, in the order in which they are read.
         index: what its requirement files say about indexes.
         findings: what in it cannot be read.
@@ -50,6 +51,7 @@ class LoadedLock:
 
     found: FoundFile
     shown: str
+    root: Path
     parts: tuple[LockPart, ...]
     index: IndexSettings = field(default_factory=IndexSettings)
     findings: tuple[Finding, ...] = ()
@@ -75,19 +77,20 @@ class LockReader:
     Args:
         load: gets the bytes of a file.
         cwd: the working directory, from which reports print paths.
-        root: the project: an include leads nowhere else, for what it names is said in the report.
+        project: of the working directory.
         environ: for ``${NAME}`` in the addresses of indexes.
     """
 
-    def __init__(self, load: Load, *, cwd: Path, root: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, load: Load, *, cwd: Path, project: Path, environ: Mapping[str, str]) -> None:
         self._load = load
         self._cwd = cwd
-        self._root = root
+        self._project = project
         self._environ = environ
 
     def read(self, found: FoundFile) -> LoadedLock | UnreadableLock:
         """Read one lock and what it includes."""
-        walk = _Walk(self, found.format)
+        root = self._root_of(found.path)
+        walk = _Walk(self, found.format, root)
         try:
             walk.read_file(found.path)
         except _UnreadableFile as error:
@@ -95,6 +98,7 @@ class LockReader:
         return LoadedLock(
             found=found,
             shown=self.shown(found.path),
+            root=root,
             parts=tuple(walk.parts),
             index=walk.index,
             findings=tuple(walk.findings),
@@ -125,9 +129,11 @@ class LockReader:
             message = f"this is no {form.id} file that can be read: {error.message}"
             raise _UnreadableFile(_unreadable(message, Location(self.shown(path), error.line))) from error
 
-    def leads_outside(self, path: Path) -> bool:
-        """Return whether a path leads out of the project."""
-        return not is_inside(str(path), self._root)
+    def _root_of(self, path: Path) -> Path:
+        """Return the project that a lock is of: the one here, or the repository or the folder that it is in."""
+        if path.is_relative_to(self._project):
+            return self._project
+        return next((folder for folder in path.parents if (folder / ".git").exists()), path.parent)
 
     def index_after(self, index: IndexSettings, data: bytes, path: Path) -> IndexSettings:
         """Return what holds about indexes behind a requirements file that parses."""
@@ -148,9 +154,10 @@ class _UnreadableFile(Exception):
 class _Walk:
     """Reads one lock: the file, and depth first what it includes."""
 
-    def __init__(self, reader: LockReader, form: Format) -> None:
+    def __init__(self, reader: LockReader, form: Format, root: Path) -> None:
         self._reader = reader
         self._format = form
+        self._root = root  # no include leads out of it, for what that names would be said in the report
         self._count = 0
         self._read: set[tuple[Path, bool]] = set()
         self.parts: list[LockPart] = []
@@ -193,7 +200,7 @@ class _Walk:
         except ConfigInvalid as error:
             self.findings.append(_unreadable(error.message, place))
             return None
-        if self._reader.leads_outside(path):
+        if not is_inside(str(path), self._root):
             message = "the included file is outside of the project, where guard reads only what you name"
             self.findings.append(_unreadable(message, place, f"guard audit {path}"))
             return None

@@ -110,7 +110,7 @@ def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, 
     Returns:
         The locks, and a finding for each file that is none.
     """
-    reader = LockReader(load_from_disk, cwd=app.cwd, root=app.project, environ=app.environ)
+    reader = LockReader(load_from_disk, cwd=app.cwd, project=app.project, environ=app.environ)
     read = [reader.read(each) for each in found]
     broken = tuple(each.finding for each in read if isinstance(each, UnreadableLock))
     return tuple(each for each in read if isinstance(each, LoadedLock)), broken
@@ -134,7 +134,7 @@ def _decide(
     engines: Engines,
     progress: Progress,
 ) -> Outcome:
-    selection = select_entries(locks, project=app.project, named=policy.platforms, all_platforms=request.all_platforms)
+    selection = select_entries(locks, named=policy.platforms, all_platforms=request.all_platforms)
     old: tuple[AuditEntry, ...] = ()
     if base is not None:
         selection, old = find_changes(app, base, selection, locks, policy)

@@ -43,7 +43,7 @@ def fetch(app: App, paths: tuple[Path, ...], output: Path, *, all_platforms: boo
     saved = Saved(problems=tuple(f"{finding.location}: {finding.message}" for finding in broken))
     with ExitStack() as stack:
         progress = show_progress(app, stack)
-        selection = select_entries(locks, project=app.project, named=policy.platforms, all_platforms=all_platforms)
+        selection = select_entries(locks, named=policy.platforms, all_platforms=all_platforms)
         engines = Engines(app=app, policy=policy, trust_root=app.load_trust_root(policy), stack=stack)
         for batch in batches_of(selection).values():
             progress.step(f"saving what registries say about {len(batch.questions)} entries of {batch.lock.shown}")

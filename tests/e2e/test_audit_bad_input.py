@@ -125,3 +125,15 @@ def test_nothing_to_audit_ends_with_2(stage: AuditStage, arguments: tuple[str, .
     result = stage.audit(*arguments)
     assert (result.status, result.report) == (2, {})
     assert "allowed" not in result.stderr
+
+
+def test_a_lock_elsewhere_includes_what_is_in_its_own_project(stage: AuditStage) -> None:
+    widget = stage.world.publish("widget", "1.0.0")
+    other = stage.root / "other"
+    (other / "deep").mkdir(parents=True)
+    (other / "base.txt").write_text(hashed(widget))
+    (other / "deep" / "requirements.txt").write_text("-r ../base.txt\n")
+    assert stage.audit("../other/deep/requirements.txt").rules("block") == {"lock-entry-unreadable"}
+    (other / ".git").mkdir()
+    result = stage.audit("../other/deep/requirements.txt")
+    assert (result.status, result.report["artifacts"][0]["location"]["path"]) == (0, str(other / "base.txt"))
