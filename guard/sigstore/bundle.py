@@ -175,8 +175,9 @@ def _parse_signer(material: JsonObject, version: BundleVersion) -> tuple[tuple[b
     given = [name for name in ("x509CertificateChain", "certificate", "publicKey") if material.get(name) is not None]
     if len(given) != 1:
         raise MalformedInput(f"it names {len(given)} signers, not one", context="verificationMaterial")
-    value = object_member(material, given[0])
-    match given[0]:
+    [form] = given
+    value = object_member(material, form)
+    match form:
         case "publicKey":
             return (), _text(value, "hint")
         case "certificate":
@@ -238,8 +239,9 @@ def _parse_content(bundle: JsonObject) -> DsseEnvelope | MessageSignature:
     given = [name for name in ("dsseEnvelope", "messageSignature") if bundle.get(name) is not None]
     if len(given) != 1:
         raise MalformedInput(f"it holds {len(given)} signed contents, not one")
-    content = object_member(bundle, given[0])
-    if given[0] == "dsseEnvelope":
+    [form] = given
+    content = object_member(bundle, form)
+    if form == "dsseEnvelope":
         signature = _only(objects_member(content, "signatures"), "signatures")
         return DsseEnvelope(
             payload=_bytes(content, "payload"),

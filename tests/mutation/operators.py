@@ -112,6 +112,7 @@ def _deciding_nothing(node: ast.AST) -> list[ast.AST | None]:
             | ast.If(test=ast.Name(id="TYPE_CHECKING"))
             | ast.Assign(targets=[ast.Name(id="__all__" | "_WHAT")])
             | ast.Expr(value=ast.Call(func=ast.Name(id="assert_never")))
+            | ast.Call(func=ast.Name(id="TypeVar"))
         ):
             return [node]
         case _:

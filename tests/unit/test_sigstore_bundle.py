@@ -312,9 +312,12 @@ def test_malformed(given_to: Any, says: str) -> None:
         ),
     ],
 )
-def test_what_there_can_be_many_of_is_capped(most: dict[str, Any], over: dict[str, Any]) -> None:
+def test_what_there_can_be_many_of_is_capped(
+    most: dict[str, Any], over: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
     parse(most)
-    with pytest.raises(MalformedInput, match=f"over {BUNDLE_ITEMS_MAX_COUNT}"):
+    what = request.node.callspec.id
+    with pytest.raises(MalformedInput, match=f"{BUNDLE_ITEMS_MAX_COUNT + 1} {what}, over {BUNDLE_ITEMS_MAX_COUNT}"):
         parse(over)
 
 
