@@ -47,6 +47,7 @@ class Options:
     trust_root: Path | None = None
     report: Path | None = None
     same_environment: bool = False
+    pip: str | None = None
     progress: bool = True
     color: str = "auto"
     verbose: int = 0

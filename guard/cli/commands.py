@@ -38,6 +38,7 @@ from guard.managers.process import Interrupted, interruptible
 @click.option(
     "--same-environment", is_flag=True, help="Allow pip to change the environment that guard itself runs from."
 )
+@click.option("--pip", metavar="NAME", help="Drive the pip of this name, such as pip3.12, not the first pip or pip3.")
 @click.option("--no-progress", is_flag=True, help="Show no progress on a terminal.")
 @click.option(
     "--color",
@@ -109,14 +110,27 @@ def shims() -> None:
     help="Tell this shell only; may be repeated. Without: every one that is in use.",
 )
 @click.option("--no-shell", is_flag=True, help="Tell no shell: print the line that sets PATH.")
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="TOOL",
+    help="Give this tool a shim as well: pip3.X, or a client that guard knows; may be repeated.",
+)
 @click.pass_obj
-def shims_install(app: App, shells: tuple[str, ...], *, no_shell: bool) -> int:
-    """Write the shims and put them in front of PATH in every new shell."""
-    from guard.cli.shims import install
+def shims_install(app: App, shells: tuple[str, ...], tools: tuple[str, ...], *, no_shell: bool) -> int:
+    """Write the shims and put them in front of PATH in every new shell.
+
+    Those that are there already stay.
+    """
+    from guard.cli.shims import install, is_known_tool
 
     if shells and no_shell:
         raise click.UsageError("--shell and --no-shell exclude each other")
-    return install(app, shells, tells_shells=not no_shell)
+    for tool in tools:
+        if not is_known_tool(tool, guard.commands):
+            raise click.UsageError(f"guard knows no tool {tool!r} that could have a shim")
+    return install(app, shells, tools=tools, tells_shells=not no_shell)
 
 
 @shims.command("remove")

@@ -9,7 +9,7 @@ import os
 import sys
 
 # guard's own options that take a value and may stand before the command word; a test compares them with the parser.
-OPTIONS_WITH_VALUE = frozenset({"--policy", "--report", "--trust-root", "--color"})
+OPTIONS_WITH_VALUE = frozenset({"--policy", "--report", "--trust-root", "--color", "--pip"})
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
         from guard.managers.pip.options import Kind, classify
 
         if classify(rest) is Kind.PASS_THROUGH:
-            return _pass_through_to_pip(rest)
+            return _pass_through_to_pip(rest, name=_value_of("--pip", argv[: len(argv) - len(rest) - 1]))
     if word == "npm":
         from guard.managers.npm.options import Kind as NpmKind
         from guard.managers.npm.options import classify as classify_npm
@@ -52,12 +52,18 @@ def split_at_command(argv: list[str]) -> tuple[str | None, list[str]]:
     return None, []
 
 
-def _pass_through_to_pip(arguments: list[str]) -> int:
+def _value_of(option: str, options: list[str]) -> str | None:
+    """Return the last value of one of guard's own options, ``None`` where it is not given."""
+    spelled = "\0".join(options).replace(f"{option}\0", f"{option}=").split("\0")
+    return next((each.partition("=")[2] for each in reversed(spelled) if each.startswith(f"{option}=")), None)
+
+
+def _pass_through_to_pip(arguments: list[str], *, name: str | None) -> int:
     from guard.errors import ToolNotFound
     from guard.managers.pip.target import find_pip
 
     try:
-        command = find_pip(os.environ.get("PATH", os.defpath), virtual_env=os.environ.get("VIRTUAL_ENV"))
+        command = find_pip(os.environ.get("PATH", os.defpath), virtual_env=os.environ.get("VIRTUAL_ENV"), name=name)
     except ToolNotFound as error:
         sys.stderr.write(f"guard: {error.message}\n  {error.hint}\n")
         return int(error.exit_code)

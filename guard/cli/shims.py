@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import click
 import platformdirs
@@ -20,19 +21,30 @@ from guard_shims.shells import Shell, render_path_line
 _APP_NAME = "provenance-guard"
 
 
-def install(app: App, names: Sequence[str], *, tells_shells: bool) -> int:
+def is_known_tool(name: str, words: Container[str]) -> bool:
+    """Whether a tool may have a shim.
+
+    Args:
+        name: of the tool.
+        words: of guard's command line: a shim leads to one of them.
+    """
+    return launcher.word_of(name) in words
+
+
+def install(app: App, names: Sequence[str], *, tools: Sequence[str] = (), tells_shells: bool) -> int:
     """Install the shims and tell the shells.
 
     Args:
         app: the outside.
         names: shells to tell; none for those that are in use.
+        tools: that are to have a shim beside those that have one always.
         tells_shells: whether to tell any shell; else the line for PATH is printed.
     """
-    setting = _setting(app)
+    setting = replace(shims_setting(app), requested=tuple(tools))
     with _errors_for_the_user():
         shells = [Shell(name) for name in names] or setting.used_shells if tells_shells else ()
         changed = install_shims(setting, shells)
-    _say(f"the shims for {', '.join(launcher.TOOLS)} are in {setting.folder}")
+    _say(f"the shims for {', '.join((*launcher.TOOLS, *setting.more))} are in {setting.folder}")
     if not shells:
         _say("put that folder in front of PATH:")
         click.echo(render_path_line(setting.folder))
@@ -45,7 +57,7 @@ def install(app: App, names: Sequence[str], *, tells_shells: bool) -> int:
 
 def remove(app: App) -> int:
     """Remove the shims and bring back every file that installing changed."""
-    setting = _setting(app)
+    setting = shims_setting(app)
     with _errors_for_the_user():
         removals = remove_shims(setting)
     for path, removal in removals.items():
@@ -60,7 +72,7 @@ def print_status(app: App) -> int:
     Returns:
         0 when every tool is guarded in the shell that asks, else 2.
     """
-    setting = _setting(app)
+    setting = shims_setting(app)
     with _errors_for_the_user():
         status = load_status(setting)
     for tool in status.tools:
@@ -83,7 +95,8 @@ def _render_tool(tool: ToolStatus) -> str:
     return f"{tool.name}: not guarded: {tool.first or 'nothing'} is first on PATH, not {tool.shim}"
 
 
-def _setting(app: App) -> Setting:
+def shims_setting(app: App) -> Setting:
+    """Return what the shims need to know of this machine."""
     return Setting(
         folder=platformdirs.user_data_path(_APP_NAME) / "shims",
         record=platformdirs.user_state_path(_APP_NAME) / "shims.json",

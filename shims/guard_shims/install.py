@@ -11,7 +11,7 @@ from pathlib import Path
 
 from guard_shims.changes import Change, apply_changes, load_if_there, missing_folders
 from guard_shims.errors import ShimsError
-from guard_shims.launcher import MARK, find_executables, is_shim
+from guard_shims.launcher import MARK, PYTHON_SHIM, TOOLS, find_executables, is_shim, word_of
 from guard_shims.record import Edit, Record, digest_of, load_record, render_record
 from guard_shims.script import MODE, render_shims
 from guard_shims.shells import (
@@ -37,6 +37,7 @@ class Setting:
         launcher: absolute path of :mod:`guard_shims.launcher`.
         environ: the user's environment.
         home: the user's home folder.
+        requested: tools that are to have a shim beside those that have one always.
     """
 
     folder: Path
@@ -45,11 +46,20 @@ class Setting:
     launcher: str
     environ: Mapping[str, str]
     home: Path
+    requested: tuple[str, ...] = ()
+
+    @property
+    def more(self) -> tuple[str, ...]:
+        """The tools that have a shim, or are to have one, beside those that have one always."""
+        there: set[str] = set()
+        with suppress(OSError):
+            there = {path.name for path in self.folder.iterdir() if word_of(path.name) and is_shim(str(path))}
+        return tuple(sorted({*self.requested, *there} - {*TOOLS}))
 
     @property
     def shims(self) -> dict[Path, bytes]:
         """Every shim by its path."""
-        return render_shims(self.folder, python=self.python, launcher=self.launcher)
+        return render_shims(self.folder, python=self.python, launcher=self.launcher, more=self.more)
 
     @property
     def used_shells(self) -> tuple[Shell, ...]:
@@ -169,7 +179,9 @@ def load_status(setting: Setting) -> Status:
     path = setting.environ.get("PATH", os.defpath)
     files = dict.fromkeys(setting.startup_file(shell) for shell in Shell)
     return Status(
-        tools=tuple(_tool_status(shim, content, path) for shim, content in setting.shims.items()),
+        tools=tuple(
+            _tool_status(shim, content, path) for shim, content in setting.shims.items() if shim.name != PYTHON_SHIM
+        ),
         startup_files=tuple(path for path in files if has_block(load_if_there(path) or b"")),
     )
 
@@ -179,7 +191,7 @@ def _tell_shell(shell: Shell, setting: Setting, record: Record) -> tuple[Change 
     path = setting.startup_file(shell)
     content = load_if_there(path)
     original = cut_block(content or b"", path=path)
-    told = put_block(content or b"", render_block(shell, setting.folder))
+    told = put_block(content or b"", render_block(shell, setting.folder, more=setting.more))
     if told == content:
         return None, None
     if original != (content or b"") and path in record.edits:

@@ -9,7 +9,7 @@ The first way imports ``os`` and ``sys`` and nothing else, not even ``__future__
 inherited from the environment takes part in what is guarded; the trail below only chooses among real tools.
 """
 # Importing pathlib would cost more than all the rest.
-# ruff: noqa: PTH113, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH113, PTH118, PTH119, PTH120, PTH123
 
 import os
 import sys
@@ -17,8 +17,11 @@ import sys
 # In the first bytes of every shim, so that neither this module nor guard takes one for the tool.
 MARK = b"provenance-guard shim"
 
-# The tools that have a shim, and guard's word for each.
+# The tools that have a shim always, and those that have one on request; guard's word for each.
 TOOLS = {"pip": "pip", "pip3": "pip", "npm": "npm", "npx": "npx"}
+MORE_TOOLS = {word: word for word in ("uv", "uvx", "pipx", "pnpm", "yarn", "poetry", "pdm")}
+# For `python -m pip`: the functions of shells call it with the name of a Python and what is typed behind that.
+PYTHON_SHIM = "python-m-pip"
 
 # First words that install nothing, in full: neither tool reads anything else into a first word that it knows (pip:
 # cli/main_parser.py, parse_command; npm: lib/utils/cmd-list.js, deref).
@@ -27,12 +30,18 @@ _NPM_WORDS = """
     bugs c completion config docs explain find fund get help home info issues la list ll ls outdated ping prefix query
     repo restart root rum run run-script s sbom se search set show start stop t test tst urn v view whoami why
 """
-PASS_THROUGH = {"pip": frozenset(_PIP_WORDS.split()), "npm": frozenset(_NPM_WORDS.split()), "npx": frozenset()}
+PASS_THROUGH: dict[str, frozenset[str]] = {
+    "pip": frozenset(_PIP_WORDS.split()),
+    "npm": frozenset(_NPM_WORDS.split()),
+    "npx": frozenset(),
+    **{word: frozenset() for word in MORE_TOOLS},
+}
 # Whole command lines: with more on the line, npm takes such an option back (`npm --version --no-version install x`).
 PASS_THROUGH_ALONE: dict[str, list[list[str]]] = {
     "pip": [[], ["-V"], ["--version"], ["-h"], ["--help"]],
     "npm": [[], ["-v"], ["--version"], ["-h"], ["--help"]],
     "npx": [],
+    **{word: [["--version"]] for word in MORE_TOOLS},
 }
 
 # The last words of a shim whose guard is gone; the shim itself has them, too.
@@ -44,6 +53,9 @@ DEPTH_MAX = 30
 _TRAIL = "PROVENANCE_GUARD_SHIM_TRAIL"
 _HEAD_BYTES = 4096
 _NOT_FOUND = 127
+# Options of Python's that take a value, which may be a word of its own (CPython: Python/getopt.c).
+_PYTHON_VALUES = "WX"
+_PYTHON_LONG_VALUE = "--check-hash-based-pycs"
 _ENOEXEC = 8  # a script without a first line that names its interpreter
 
 
@@ -62,7 +74,9 @@ def main(argv: list[str]) -> None:
     depth, been = _read_trail(tool)
     if depth >= DEPTH_MAX:
         _fail(f"{tool}: {depth} shims led to each other; call {tool} by its full path")
-    if passes_through(TOOLS[tool], arguments):
+    if tool == PYTHON_SHIM:
+        arguments = _arguments_of_pip(arguments[0], arguments[1:])
+    elif passes_through(word_of(tool), arguments):
         _become_tool(tool, arguments, depth, been)
     os.environ[_TRAIL] = str(depth + 1)
     _become_guard(shim, arguments)
@@ -76,6 +90,44 @@ def passes_through(word: str, arguments: list[str]) -> bool:
         arguments: what follows the tool's name.
     """
     return arguments in PASS_THROUGH_ALONE[word] or (bool(arguments) and arguments[0] in PASS_THROUGH[word])
+
+
+def word_of(tool: str) -> str:
+    """Return guard's word for a tool that may have a shim; the empty string for any other.
+
+    Args:
+        tool: its name, such as ``pip3.12``.
+    """
+    known = TOOLS.get(tool) or MORE_TOOLS.get(tool)
+    if known is None and tool.startswith("pip3.") and tool.isascii() and tool[len("pip3.") :].isdecimal():
+        return "pip"
+    return known or ""
+
+
+def split_at_pip(arguments: list[str]) -> list[str] | None:
+    """Return what a Python's command line hands to pip; ``None`` where it does not run the module.
+
+    Args:
+        arguments: what follows the interpreter's name: ``-I -m pip install x``.
+    """
+    position = 0
+    while position < len(arguments) and len(arguments[position]) > 1 and arguments[position][0] == "-":
+        word = arguments[position]
+        position += 1
+        if word == _PYTHON_LONG_VALUE:
+            position += 1
+        if word.startswith("--"):
+            continue
+        for place, letter in enumerate(word[1:], 2):
+            if letter == "c":
+                return None
+            if letter == "m":
+                module, *rest = [word[place:]] * bool(word[place:]) + arguments[position:] or [""]
+                return rest if module == "pip" or module.startswith("pip.") else None
+            if letter in _PYTHON_VALUES:
+                position += not word[place:]
+                break
+    return None
 
 
 def find_executables(name: str, path: str) -> list[str]:
@@ -110,11 +162,35 @@ def start_guard(shim: str, arguments: list[str]) -> None:
     """
     import runpy
 
-    sys.argv = ["guard", TOOLS[os.path.basename(shim)], *arguments]
+    tool = os.path.basename(shim)
+    if tool == PYTHON_SHIM:
+        words = ["pip", "--python"]
+    else:
+        words = [*(() if tool in TOOLS or tool in MORE_TOOLS else ("--pip", tool)), word_of(tool)]
+    sys.argv = ["guard", *words, *arguments]
     try:
         runpy.run_module("guard", run_name="__main__", alter_sys=True)
     except Exception as error:  # noqa: BLE001 - guard answers for its own errors: this one is missing or damaged
         _fail_to_start(shim, f"{type(error).__name__}: {error}")
+
+
+def _arguments_of_pip(name: str, arguments: list[str]) -> list[str]:
+    """Return the Python and the arguments of a pip that guard is to run; become the Python where it is no such line.
+
+    Args:
+        name: of the Python, as it was typed.
+        arguments: what follows it.
+    """
+    found = [name] if os.sep in name else find_executables(name, os.environ.get("PATH", os.defpath))
+    if not found:
+        _fail(f"{name}: not found on PATH")
+    pip = split_at_pip(arguments)
+    if pip is None or passes_through("pip", pip):
+        try:
+            os.execv(found[0], [name, *arguments])  # noqa: S606 - the user's own Python
+        except OSError as error:
+            _fail(f"{found[0]}: {error.strerror}")
+    return [os.path.abspath(found[0]), *(pip or [])]
 
 
 def _become_tool(tool: str, arguments: list[str], depth: int, been: list[str]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
-from guard_shims.launcher import MARK, MEND, TOOLS
+from guard_shims.launcher import MARK, MEND, PYTHON_SHIM, TOOLS
 
 MODE = 0o755
 
@@ -21,15 +22,18 @@ exit 127
 """
 
 
-def render_shims(folder: Path, *, python: str, launcher: str) -> dict[Path, bytes]:
+def render_shims(folder: Path, *, python: str, launcher: str, more: Iterable[str] = ()) -> dict[Path, bytes]:
     """Return every shim by its path.
 
     Args:
         folder: the shim folder.
+        more: tools beside those that have a shim always.
         python: absolute path of guard's own interpreter.
         launcher: absolute path of :mod:`guard_shims.launcher`.
     """
-    return {folder / tool: _render(folder / tool, python=python, launcher=launcher) for tool in TOOLS}
+    return {
+        folder / tool: _render(folder / tool, python=python, launcher=launcher) for tool in (*TOOLS, *more, PYTHON_SHIM)
+    }
 
 
 def _render(shim: Path, *, python: str, launcher: str) -> bytes:

@@ -12,10 +12,11 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from guard_shims.errors import ShimsError
+from guard_shims.launcher import TOOLS
 
 _BEGIN = b"# >>> provenance-guard shims >>>"
 _END = b"# <<< provenance-guard shims <<<"
@@ -44,12 +45,18 @@ function __provenance_guard {
   return $result
 }
 __provenance_guard || :
+function __provenance_guard_python {
+  local folder=FOLDER
+  __provenance_guard || :
+  if [[ "$*" == *-*m*pip* && -x $folder/python-m-pip ]]; then "$folder/python-m-pip" "$@"; else command "$@"; fi
+}
 # For one line that activates an environment and installs: no prompt comes between. Your own functions stay.
-typeset -f pip >/dev/null || function pip { __provenance_guard || :; command \pip "$@"; }
-typeset -f pip3 >/dev/null || function pip3 { __provenance_guard || :; command \pip3 "$@"; }
-typeset -f npm >/dev/null || function npm { __provenance_guard || :; command \npm "$@"; }
-typeset -f npx >/dev/null || function npx { __provenance_guard || :; command \npx "$@"; }
+FUNCTIONS"""
+_FUNCTION = r"""typeset -f TOOL >/dev/null || function TOOL { __provenance_guard || :; command \TOOL "$@"; }
 """
+_PYTHON_FUNCTION = r"""typeset -f TOOL >/dev/null || function TOOL { __provenance_guard_python TOOL "$@"; }
+"""
+_PYTHONS = ("python", "python3")
 
 # PROMPT_COMMAND is an array of commands where the user made it one, from bash 5.1 on; else its first is all there is.
 _BASH = (
@@ -90,11 +97,24 @@ function __provenance_guard --on-variable PATH --on-event fish_prompt
     end
 end
 __provenance_guard
+function __provenance_guard_python
+    set -l folder FOLDER
+    if string match -q -- '*-*m*pip*' "$argv"; and test -x "$folder/python-m-pip"
+        "$folder/python-m-pip" $argv
+    else
+        command $argv
+    end
+end
+FUNCTIONS"""
+_FISH_PYTHON_FUNCTION = """\
+functions -q TOOL; or function TOOL --wraps TOOL
+    __provenance_guard_python TOOL $argv
+end
 """
 
 _TEXTS = {Shell.BASH: _BASH, Shell.ZSH: _ZSH, Shell.FISH: _FISH}
 _ABOUT = """
-# Made by `guard shims install`, taken away by `guard shims remove`: pip and npm go through guard.
+# Made by `guard shims install`, taken away by `guard shims remove`: what installs goes through guard.
 """
 
 
@@ -125,10 +145,22 @@ def is_used(shell: Shell, *, environ: Mapping[str, str], home: Path) -> bool:
     return found is not None or os.path.exists(startup_file(shell, environ=environ, home=home))  # noqa: PTH110
 
 
-def render_block(shell: Shell, folder: Path) -> bytes:
-    """Return the marked block that puts ``folder`` in front of PATH."""
+def render_block(shell: Shell, folder: Path, *, more: Iterable[str] = ()) -> bytes:
+    """Return the marked block that puts ``folder`` in front of PATH.
+
+    Args:
+        shell: whose language it is in.
+        folder: the shim folder.
+        more: tools that have a shim beside those that have one always.
+    """
     quoted = _quote_for_fish(str(folder)) if shell is Shell.FISH else shlex.quote(str(folder))
-    text = _ABOUT.lstrip() + _TEXTS[shell].lstrip().replace("FOLDER", quoted)
+    if shell is Shell.FISH:  # which reacts inside of a line by itself
+        functions = [_FISH_PYTHON_FUNCTION.replace("TOOL", python) for python in _PYTHONS]
+    else:
+        functions = [_FUNCTION.replace("TOOL", tool) for tool in (*TOOLS, *more)]
+        functions += [_PYTHON_FUNCTION.replace("TOOL", python) for python in _PYTHONS]
+    text = _TEXTS[shell].lstrip().replace("FUNCTIONS", "".join(functions)).replace("FOLDER", quoted)
+    text = _ABOUT.lstrip() + text
     return _BEGIN + b"\n" + os.fsencode(text) + _END + b"\n"
 
 

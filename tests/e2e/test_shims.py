@@ -117,6 +117,8 @@ def test_the_plain_word_is_guarded_inside_and_outside_an_environment(
         expect_blocked(typist, "pip install forged")
         # No prompt comes between the activation and the command.
         expect_blocked(typist, f"{typist.activation_of(inner)}; pip install forged")
+        expect_blocked(typist, "python -I -m pip install forged")
+        assert typist.run("python -m pip list --format=freeze") == (0, f"pip=={inner.pip_version}\n")
         status, output = typist.run("pip --version")
         assert (status, str(inner.root) in output) == (0, True)
     assert customer.installed() == inner.installed() == {}
@@ -129,6 +131,19 @@ def test_what_is_allowed_is_installed_where_the_shell_is(
     with open_shell("bash", customer) as typist:
         assert typist.run(f"{typist.activation_of(inner)}; pip install widget")[0] == 0
     assert (customer.installed(), inner.installed()) == ({}, {"widget": "1.0.0"})
+
+
+def test_a_pip_with_a_version_in_its_name(customer: Environment, world: World) -> None:
+    """Its shim drives that pip, and no other one on PATH."""
+    (customer.programs / "pip3.99").write_bytes((customer.programs / "pip").read_bytes())
+    (customer.programs / "pip3.99").chmod(0o755)
+    (customer.programs / "pip").unlink()
+    assert customer.run(str(GUARD), "shims", "install", "--tool", "pip3.99").status == 0
+    with open_shell("bash", customer) as typist:
+        expect_blocked(typist, "pip3.99 install forged")
+        assert typist.run("pip3.99 install widget")[0] == 0
+        assert typist.run("pip3.99 --no-color list --format=freeze")[1].endswith("widget==1.0.0\n")
+    assert customer.installed() == {"widget": "1.0.0"}
 
 
 def test_a_script_that_runs_in_a_guarded_shell_is_guarded(customer: Environment) -> None:

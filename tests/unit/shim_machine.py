@@ -59,7 +59,10 @@ class Machine:
         self.launcher = self.site_packages / "guard_shims" / "launcher.py"
         shutil.copy(launcher.__file__, self.launcher)
         self.shims.mkdir()
-        for shim, content in render_shims(self.shims, python=str(self.python), launcher=str(self.launcher)).items():
+        shims = render_shims(
+            self.shims, python=str(self.python), launcher=str(self.launcher), more=("pip3.12", *launcher.MORE_TOOLS)
+        )
+        for shim, content in shims.items():
             shim.write_bytes(content)
             shim.chmod(0o755)
 

@@ -18,7 +18,7 @@ from guard.cli.commands import run
 from guard_shims import changes, launcher
 from guard_shims.errors import ShimsError
 from guard_shims.install import Removal, Setting, install_shims, load_status, remove_shims
-from guard_shims.launcher import MARK, TOOLS
+from guard_shims.launcher import MARK, PYTHON_SHIM, TOOLS
 from guard_shims.shells import Shell, has_block
 
 EVERY_SHELL = tuple(Shell)
@@ -66,10 +66,31 @@ class TestInstalling:
 
     def test_every_tool_has_a_shim(self, setting: Setting) -> None:
         install_shims(setting, ())
-        assert {path.name for path in setting.folder.iterdir()} == set(TOOLS)
+        assert {path.name for path in setting.folder.iterdir()} == {*TOOLS, PYTHON_SHIM}
         for path in setting.folder.iterdir():
             assert MARK in path.read_bytes()[:200]
             assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+    def test_tools_on_request_stay_until_all_are_removed(self, setting: Setting) -> None:
+        (setting.home / ".bashrc").write_bytes(RC)
+        before = look(setting.home)
+        install_shims(setting, EVERY_SHELL)
+        install_shims(replace(setting, requested=("uv", "pip3.12")), EVERY_SHELL)
+        with_more = look(setting.home)
+        assert install_shims(setting, EVERY_SHELL) == ()
+        assert look(setting.home) == with_more
+        assert {path.name for path in setting.folder.iterdir()} == {*TOOLS, PYTHON_SHIM, "uv", "pip3.12"}
+        assert b"function pip3.12 {" in (setting.home / ".bashrc").read_bytes()
+        assert [tool.name for tool in load_status(setting).tools] == [*TOOLS, "pip3.12", "uv"]
+        remove_shims(setting)
+        assert look(setting.home) == before
+
+    def test_what_is_not_guards_is_no_tool_on_request(self, setting: Setting) -> None:
+        setting.folder.mkdir(parents=True)
+        (setting.folder / "uv").write_bytes(b"mine")
+        install_shims(setting, EVERY_SHELL)
+        assert setting.more == ()
+        refused(setting, lambda: install_shims(replace(setting, requested=("uv",)), ()), str(setting.folder / "uv"))
 
     def test_every_shell_is_told_in_its_own_file(self, setting: Setting) -> None:
         home = setting.home
@@ -302,7 +323,7 @@ class TestFailing:
     def test_what_is_not_writable(self, setting: Setting, locked: str, tmp_path: Path) -> None:
         (setting.home / ".bashrc").write_bytes(RC)
         install_shims(setting, ())
-        for name in TOOLS:
+        for name in (*TOOLS, PYTHON_SHIM):
             (setting.folder / name).unlink()
         setting.folder.rmdir()
         path = setting.folder.parent if locked == "provenance-guard" else setting.home / locked
@@ -454,6 +475,17 @@ class TestCommands:
         shims = next(path.parent for path in home.rglob("npx"))
         assert capsys.readouterr().out == f'export PATH={shims}:"$PATH"\n'
         assert not (home / ".bashrc").exists()
+
+    def test_a_tool_on_request(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["shims", "install", "--no-shell", "--tool", "pip3.11"]) == 0
+        assert "the shims for pip, pip3, npm, npx, pip3.11 are in" in capsys.readouterr().err
+        assert len(list(home.rglob("pip3.11"))) == 1
+
+    @pytest.mark.parametrize("tool", ["git", "pip3", "../pip3.1", ""])
+    def test_a_tool_that_guard_does_not_know(self, home: Path, tool: str) -> None:
+        is_known = tool == "pip3"
+        assert run(["shims", "install", "--no-shell", "--tool", tool]) == (0 if is_known else 2)
+        assert (list(home.iterdir()) != []) is is_known
 
     def test_what_excludes_each_other(self, home: Path) -> None:
         assert run(["shims", "install", "--no-shell", "--shell", "bash"]) == 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from guard.managers.pip import options as pip_options
 from guard.managers.shim_mark import SHIM_MARK
 from guard_shims import launcher
-from guard_shims.launcher import MARK, PASS_THROUGH, PASS_THROUGH_ALONE, passes_through
+from guard_shims.launcher import MARK, PASS_THROUGH, PASS_THROUGH_ALONE, passes_through, split_at_pip, word_of
 from tests.unit.shim_machine import Machine
 
 # `exec`, as pyenv and mise do when they have no version of their own: the process stays the same.
@@ -116,6 +116,76 @@ def test_everything_else_reaches_guard(machine: Machine, tool: str, line: list[s
     assert (ran.status, ran.words, ran.stderr) == (0, [b"guard", word.encode(), *map(str.encode, line)], "")
 
 
+@pytest.mark.parametrize(
+    ("line", "arguments"),
+    [
+        (["-m", "pip", "install", "x"], ["install", "x"]),
+        (["-mpip", "ci"], ["ci"]),
+        (["-Im", "pip"], []),
+        (["-Impip.__main__", "x"], ["x"]),
+        (["-W", "ignore", "-X", "utf8", "-Wx", "-sBm", "pip", "-m"], ["-m"]),
+        (["--check-hash-based-pycs", "never", "-m", "pip", "i"], ["i"]),
+        (["-W", "-m", "-m", "pip"], []),
+        (["-m", "pipx"], None),
+        (["-m"], None),
+        (["-c", "-m", "pip"], None),
+        (["-cm", "pip"], None),
+        (["script", "-m", "pip"], None),
+        (["-", "-m", "pip"], None),
+        (["-W"], None),
+        ([], None),
+    ],
+)
+def test_what_a_python_hands_to_pip(line: list[str], arguments: list[str] | None) -> None:
+    assert split_at_pip(line) == arguments
+
+
+@given(
+    st.lists(st.text(alphabet="-mcWXIpi ", max_size=5) | st.sampled_from(["pip", "-m", "-mpip", "--help"]), max_size=6)
+)
+def test_any_line_of_a_python_is_read(line: list[str]) -> None:
+    arguments = split_at_pip(line)
+    assert arguments is None or line[len(line) - len(arguments) :] == arguments
+
+
+@pytest.mark.parametrize("typed", ["python", "path"])
+@pytest.mark.parametrize("line", [["-m", "pip", "install", "a b"], ["-Im", "pip", "lis"]])
+def test_the_pip_of_a_python_reaches_guard(machine: Machine, typed: str, line: list[str]) -> None:
+    python = machine.add_tool("real", "python")
+    ran = machine.run("python-m-pip", str(python) if typed == "path" else "python", *line)
+    told = [b"guard", b"pip", b"--python", os.fsencode(python), *map(str.encode, line[2:])]
+    assert (ran.status, ran.words, ran.stderr) == (0, told, "")
+
+
+@pytest.mark.parametrize("line", [["-m", "pip", "list"], ["-I", "-c", "pip"], ["-m", "x", "pip"]])
+def test_everything_else_reaches_the_python(machine: Machine, line: list[str]) -> None:
+    machine.add_tool("real", "python3")
+    ran = machine.run("python-m-pip", "python3", *line, b"\xff")
+    assert (ran.status, ran.words, ran.stderr) == (0, [b"real", *map(str.encode, line), b"\xff"], "")
+
+
+def test_there_is_no_python(machine: Machine) -> None:
+    machine.system_path = []
+    ran = machine.run("python-m-pip", "python9", "-m", "pip", "install", "x")
+    assert (ran.status, ran.words, ran.stderr) == (127, [], "guard: python9: not found on PATH\n")
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [("pip3.12", ["--pip", "pip3.12", "pip"]), ("uv", ["uv"]), ("pnpm", ["pnpm"])],
+)
+def test_tools_on_request_reach_guard(machine: Machine, tool: str, words: list[str]) -> None:
+    machine.add_tool("real", tool)
+    ran = machine.run(tool, "install", "x")
+    assert (ran.status, ran.words) == (0, [b"guard", *map(str.encode, words), b"install", b"x"])
+    assert machine.run(tool, "--version").words == [b"real", b"--version"]
+
+
+@pytest.mark.parametrize("name", ["pip3.", "pip3.x", "pip3.12.", "pip4", "pip3.\u0661", "git", "", "python"])
+def test_other_tools_have_no_shim(name: str) -> None:
+    assert word_of(name) == ""
+
+
 @pytest.mark.parametrize("first", [b"run", b"install"])
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "xx_XX.none"])
 def test_arguments_arrive_byte_by_byte(machine: Machine, first: bytes, locale: str) -> None:
@@ -124,6 +194,15 @@ def test_arguments_arrive_byte_by_byte(machine: Machine, first: bytes, locale: s
     ran = machine.run("npm", first, *HOSTILE)
     assert ran.arguments[-len(HOSTILE) - 1 :] == [first, *HOSTILE]
     assert ran.who == ("real" if first == b"run" else "guard")
+
+
+@pytest.mark.parametrize(("tool", "first"), [("npm", b"run"), ("npm", b"install"), ("python-m-pip", b"-c")])
+def test_a_hundred_kilobytes_arrive(machine: Machine, tool: str, first: bytes) -> None:
+    machine.add_tool("real", "npm")
+    machine.add_tool("real", "python")
+    long = [b"x" * 100_000, b"\n" * 1000, *(b"\xff %d" % number for number in range(2000))]
+    ran = machine.run(tool, *([b"python"] if tool == "python-m-pip" else []), first, *long)
+    assert ran.arguments[-len(long) :] == long
 
 
 @pytest.mark.parametrize("set_by_user", [{}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "de_DE.UTF-8"}])

@@ -28,7 +28,7 @@ MARKS = [
 contents = st.lists(st.sampled_from([*MARKS, BLOCK, b"x\n", b"\n", b"x", b"\r\n", b"\xff"])).map(b"".join) | st.binary()
 
 
-@given(st.binary())
+@given(st.binary().filter(lambda content: b"provenance-guard shims" not in content))
 def test_what_was_put_can_be_cut_to_the_byte(content: bytes) -> None:
     told = put_block(content, BLOCK)
     assert has_block(told)
@@ -177,6 +177,48 @@ class TestShellsWithHooks:
     def test_without_the_folder_the_tool_is_found_again(self, shell: str, rc: Path) -> None:
         line = f". {rc}; PATH={rc.parent}/venv:$PATH; pip; rm -r {rc.parent}/shims; pip"
         assert run_shell(shell, line, rc.parent).stdout == "shims venv "
+
+
+class TestPythons:
+    """python and python3 are functions, because `-m pip` is seen nowhere else."""
+
+    @pytest.fixture(params=["bash", "zsh", "fish"])
+    def shell(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def rc(self, tmp_path: Path, shell: str) -> Path:
+        for place in ("shims/python-m-pip", "bin/python", "bin/python3"):
+            path = tmp_path / place
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"#!/bin/sh\nprintf '%s ' {place.partition('/')[0]} \"$@\"\n")
+            path.chmod(0o755)
+        path = tmp_path / "rc"
+        path.write_bytes(render_block(Shell(shell), tmp_path / "shims"))
+        return path
+
+    @pytest.mark.parametrize(
+        ("line", "ran"),
+        [
+            ("python -m pip install 'a b'", "shims python -m pip install a b "),
+            ("python3 -Im pip list", "shims python3 -Im pip list "),
+            ("python3 -mpip", "shims python3 -mpip "),
+            ("python -c x pip", "bin -c x pip "),
+            ("python '' '*' 'a b'", "bin  * a b "),
+            ("python3", "bin "),
+        ],
+    )
+    def test_what_may_be_pip_goes_to_the_launcher(self, shell: str, rc: Path, line: str, ran: str) -> None:
+        done = run_shell(shell, f". {rc}; {line}", rc.parent, path=f"{rc.parent}/bin:/usr/bin:/bin")
+        assert (done.returncode, done.stdout, done.stderr) == (0, ran, "")
+
+    def test_without_the_shim_it_is_the_python(self, shell: str, rc: Path) -> None:
+        line = f". {rc}; rm -r {rc.parent}/shims; python -m pip"
+        assert run_shell(shell, line, rc.parent, path=f"{rc.parent}/bin:/usr/bin:/bin").stdout == "bin -m pip "
+
+    def test_a_function_of_the_users_stays(self, shell: str, rc: Path) -> None:
+        mine = "function python; echo mine; end" if shell == "fish" else "python() { echo mine; }"
+        assert run_shell(shell, f"{mine}; . {rc}; python -m pip", rc.parent).stdout == "mine\n"
 
 
 class TestPrompt:

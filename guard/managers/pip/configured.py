@@ -12,7 +12,7 @@ from guard.errors import ToolNotFound, UsageError
 from guard.managers.pip.command import PipCommand
 from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
 from guard.managers.pip.requirements import IndexSettings
-from guard.managers.pip.target import Target, command_of_python, find_pip, probe_target
+from guard.managers.pip.target import PipCommandLine, Target, command_of_python, find_pip, probe_target
 from guard.managers.pip.upstream import make_upstream
 from guard.policy.policy import Policy
 from guard.registry.pypi import IndexClient
@@ -64,13 +64,22 @@ def find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
         ConfigInvalid: a configuration file cannot be used.
     """
     python = typed.last("--python")
-    line = find_pip(path_of(app), virtual_env=app.environ.get("VIRTUAL_ENV")) if python is None else None
-    target = probe_target(line or command_of_python(python or ""), app.environ)
+    line = find_users_pip(app) if python is None else command_of_python(python)
+    target = probe_target(line, app.environ)
     configuration = _load(app, typed, Path(target.prefix))
     if python is None and configuration.python is not None:
         target = probe_target(command_of_python(configuration.python), app.environ)
         configuration = _load(app, typed, Path(target.prefix))
     return target, _configured(typed, configuration, target.release)
+
+
+def find_users_pip(app: App) -> PipCommandLine:
+    """Return the pip that is driven where its own ``--python`` names none.
+
+    Raises:
+        ToolNotFound: there is none.
+    """
+    return find_pip(path_of(app), virtual_env=app.environ.get("VIRTUAL_ENV"), name=app.options.pip)
 
 
 def path_of(app: App) -> str:

@@ -14,7 +14,7 @@ from guard.engine.pypi import PyPIEngine
 from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.imports import import_ahead
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
-from guard.managers.pip.configured import find_target, path_of
+from guard.managers.pip.configured import find_target, find_users_pip
 from guard.managers.pip.deciding import run_deciding
 from guard.managers.pip.entries import parse_arguments
 from guard.managers.pip.inputs import judge_inputs
@@ -23,7 +23,7 @@ from guard.managers.pip.locking import run_locking
 from guard.managers.pip.pylock import load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
 from guard.managers.pip.session import Session
-from guard.managers.pip.target import Target, find_pip, is_own_environment
+from guard.managers.pip.target import Target, is_own_environment
 from guard.managers.pip.upstream import make_http, make_upstream
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
@@ -47,7 +47,7 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
         guard's exit status where it refuses or could not decide, else pip's own.
     """
     if classify(arguments) is Kind.PASS_THROUGH:
-        pip = find_pip(path_of(app), virtual_env=app.environ.get("VIRTUAL_ENV"))
+        pip = find_users_pip(app)
         os.execv(pip.interpreter, [*pip.argv, *arguments])  # noqa: S606 - the user's own pip
     try:
         typed = parse_command(arguments)

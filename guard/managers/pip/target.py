@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,21 +143,24 @@ class Target:
         return _release(self.version)
 
 
-def find_pip(path: str, *, virtual_env: str | None) -> PipCommandLine:
+def find_pip(path: str, *, virtual_env: str | None, name: str | None = None) -> PipCommandLine:
     """Return the first pip that is not a guard shim: on PATH, else in the activated virtual environment.
 
     Args:
         path: value of ``PATH``; unreadable folders are passed over.
         virtual_env: value of ``VIRTUAL_ENV``.
+        name: of the script, such as ``pip3.12``; without it, ``pip`` and ``pip3`` will do.
 
     Raises:
         ToolNotFound: there is none, or the interpreter of the one that is there cannot be told.
     """
-    for script in _candidates(path, virtual_env):
+    for script in _candidates(path, virtual_env, ("pip", "pip3") if name is None else (name,)):
         command = _command_of(script)
         if command is not None:
             return command
-    raise ToolNotFound("no pip was found on PATH", hint="activate an environment that has pip, or install python3-pip")
+    raise ToolNotFound(
+        f"no {name or 'pip'} was found on PATH", hint="activate an environment that has pip, or install python3-pip"
+    )
 
 
 def command_of_python(python: str) -> PipCommandLine:
@@ -198,12 +201,12 @@ def is_own_environment(target: Target) -> bool:
     return os.path.realpath(target.prefix) == os.path.realpath(sys.prefix)
 
 
-def _candidates(path: str, virtual_env: str | None) -> Iterator[Path]:
+def _candidates(path: str, virtual_env: str | None, names: Sequence[str]) -> Iterator[Path]:
     folders = [Path(folder).absolute() for folder in path.split(os.pathsep)]
     if virtual_env:
         folders.append(Path(virtual_env) / "bin")
     for folder in folders:
-        for name in ("pip", "pip3"):
+        for name in names:
             script = folder / name
             if os.access(script, os.X_OK) and script.is_file():
                 yield script
