@@ -12,7 +12,7 @@ from pathlib import Path
 
 from guard.audit.git import find_repository
 from guard.errors import UsageError
-from guard_lockfiles.formats import FORMATS, Format, find_format
+from guard_lockfiles.formats import FORMATS, Format, Unsupported, find_format, find_unsupported
 
 # What tools unpacked is not the project's own, and its lockfiles say nothing about what is installed here.
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", "node_modules", ".venv", "venv", ".tox", ".nox", "site-packages"})
@@ -24,11 +24,11 @@ class FoundFile:
 
     Args:
         path: absolute.
-        format: as what it is read.
+        format: as what it is read, or what it is refused as.
     """
 
     path: Path
-    format: Format
+    format: Format | Unsupported
 
 
 def find_lockfiles(paths: Sequence[Path], *, cwd: Path, environ: Mapping[str, str]) -> tuple[FoundFile, ...]:
@@ -44,7 +44,7 @@ def find_lockfiles(paths: Sequence[Path], *, cwd: Path, environ: Mapping[str, st
     """
     found: dict[Path, FoundFile] = {}
     for path in [cwd / path for path in paths] or [cwd]:
-        for each in (_named(path),) if path.is_file() else _search(path, environ):
+        for each in (recognise_named(path),) if path.is_file() else _search(path, environ):
             found.setdefault(each.path, each)
     if not found:
         names = "requirements*.txt, pylock.toml, package-lock.json"
@@ -55,16 +55,27 @@ def find_lockfiles(paths: Sequence[Path], *, cwd: Path, environ: Mapping[str, st
     return tuple(found.values())
 
 
-def _named(path: Path) -> FoundFile:
+def recognise(path: Path) -> FoundFile | None:
+    """Return a file as the lockfile that its name says it is; ``None`` where it says nothing."""
+    found = find_format(path.name, folder=path.parent.name) or find_unsupported(path.name)
+    return None if found is None else FoundFile(path, found)
+
+
+def recognise_named(path: Path) -> FoundFile:
+    """Return a file that the user names as the lockfile that it is.
+
+    Raises:
+        UsageError: its name says nothing.
+    """
     path = Path(os.path.normpath(path))
-    found = find_format(path.name, folder=path.parent.name)
+    found = recognise(path)
     if found is None and path.suffix == ".txt":  # which the user says is one, whatever it is called
-        found = next(each for each in FORMATS if each.id == "requirements")
+        found = FoundFile(path, next(each for each in FORMATS if each.id == "requirements"))
     if found is None:
         raise UsageError(
             f"{path} is no lockfile that guard knows by its name", hint="docs/lockfiles.md lists the names"
         )
-    return FoundFile(path, found)
+    return found
 
 
 def _search(folder: Path, environ: Mapping[str, str]) -> Iterator[FoundFile]:
@@ -72,9 +83,9 @@ def _search(folder: Path, environ: Mapping[str, str]) -> Iterator[FoundFile]:
         raise UsageError(f"{folder} does not exist")
     folder = Path(os.path.normpath(folder))
     for path in sorted(_files_below(folder, environ)):
-        found = find_format(path.name, folder=path.parent.name)
+        found = recognise(path)
         if found is not None and path.is_file() and not path.is_symlink():
-            yield FoundFile(path, found)
+            yield found
 
 
 def _files_below(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
@@ -83,12 +94,17 @@ def _files_below(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
         yield from _walk(folder)
         return
     for path in repository.list_files(folder):
-        if not _SKIPPED_FOLDERS.isdisjoint(path.relative_to(folder).parts[:-1]):
+        if is_unpacked(path.relative_to(folder)):
             continue
         if path.is_dir() and not path.is_symlink() and path != folder:  # a submodule, or a repository of its own
             yield from _files_below(path, environ)
         else:
             yield path
+
+
+def is_unpacked(path: Path) -> bool:
+    """Return whether a path, from where a search began, lies in a folder that tools unpack packages into."""
+    return not _SKIPPED_FOLDERS.isdisjoint(path.parts[:-1])
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from guard.errors import ConfigInvalid
 from guard.managers.pip.requirements import IndexSettings, is_inside, is_web, source_of
 from guard.model import Finding, Level, Location, RuleId
 from guard_lockfiles.errors import MalformedLockfile
-from guard_lockfiles.formats import Format
+from guard_lockfiles.formats import Format, Unsupported
 from guard_lockfiles.lockfile import Lockfile, Source, UnreadableEntry
 from guard_lockfiles.requirements import LineKind, parse_requirements
 
@@ -89,6 +89,10 @@ class LockReader:
 
     def read(self, found: FoundFile) -> LoadedLock | UnreadableLock:
         """Read one lock and what it includes."""
+        if isinstance(found.format, Unsupported):
+            message = "this is a lockfile of a format that guard does not read, so nothing of it was decided"
+            shown = self.shown(found.path)
+            return UnreadableLock(shown=shown, finding=_unreadable(message, Location(shown), found.format.instead))
         root = self._root_of(found.path)
         walk = _Walk(self, found.format, root)
         try:
@@ -220,6 +224,11 @@ def _unreadable(message: str, location: Location, next_step: str = "") -> Findin
     return Finding(
         rule=RuleId.LOCK_ENTRY_UNREADABLE, level=Level.BLOCK, message=message, next=next_step, location=location
     )
+
+
+def load_if_there(path: Path) -> bytes | None:
+    """Read a file of this machine as :func:`load_from_disk` does; ``None`` where there is none."""
+    return load_from_disk(path) if path.is_file() else None
 
 
 def load_from_disk(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Every format that guard reads, and how a file of it is recognised: by its name alone.
+"""Every format that guard reads or knows that it cannot read, and how a file of it is recognised: by its name alone.
 
 A file is never tried as one format after another: what claims to be a uv.lock and is none is malformed.
 """
@@ -56,6 +56,39 @@ FORMATS: tuple[Format, ...] = (
     Format("pnpm", re.compile(r"pnpm-lock(?:\..+)?\.yaml"), parse_pnpm_lock),  # of a branch, too
     Format("bun", re.compile(r"bun\.lock"), parse_bun_lock),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A lockfile of an ecosystem that guard is for, in a format that it does not read.
+
+    Args:
+        id: stable identifier, which reports print.
+        file_name: what a file of it is called; matched as a whole.
+        instead: the next step for whoever has one.
+    """
+
+    id: str
+    file_name: re.Pattern[str]
+    instead: str
+
+
+_WITHOUT = "name the lockfiles that guard is to read: guard audit PATH..."
+
+# Refused by name, for what is passed over looks like what was found good.
+UNSUPPORTED: tuple[Unsupported, ...] = (
+    Unsupported("bun-binary", re.compile(r"bun\.lockb"), "bun install --save-text-lockfile, then delete bun.lockb"),
+    Unsupported("pnpm-shrinkwrap", re.compile(r"shrinkwrap\.yaml"), "pnpm install, with pnpm 3 or newer"),
+    Unsupported("vlt", re.compile(r"vlt-lock\.json"), "npm install --package-lock-only writes one that guard reads"),
+    Unsupported("deno", re.compile(r"deno\.lock"), _WITHOUT),
+    Unsupported("conda-lock", re.compile(r"conda-lock\.ya?ml|.+\.conda-lock\.ya?ml"), _WITHOUT),
+    Unsupported("pixi", re.compile(r"pixi\.lock"), _WITHOUT),
+)
+
+
+def find_unsupported(file_name: str) -> Unsupported | None:
+    """Return the format of a file by its name where it is one that guard knows and does not read."""
+    return next((each for each in UNSUPPORTED if each.file_name.fullmatch(file_name)), None)
 
 
 def find_format(file_name: str, *, folder: str = "") -> Format | None:

@@ -137,3 +137,20 @@ def test_a_lock_elsewhere_includes_what_is_in_its_own_project(stage: AuditStage)
     (other / ".git").mkdir()
     result = stage.audit("../other/deep/requirements.txt")
     assert (result.status, result.report["artifacts"][0]["location"]["path"]) == (0, str(other / "base.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"), [("bun.lockb", "--save-text-lockfile"), ("deno.lock", "guard audit PATH")]
+)
+@pytest.mark.parametrize("paths", [(), ("sub",), ("sub/NAME",)], ids=["searched", "folder", "named"])
+def test_a_format_that_is_not_read_is_refused_by_name_with_the_next_step(
+    stage: AuditStage, name: str, instead: str, paths: tuple[str, ...]
+) -> None:
+    widget = stage.world.publish_npm("widget", "1.0.0")
+    stage.write("sub/package-lock.json", package_lock(widget, url=stage.world.npm.url))
+    stage.write(f"sub/{name}", b"#!/usr/bin/env bun\n\x00")
+    result = stage.audit(*(path.replace("NAME", name) for path in paths))
+    assert result.status == 2
+    [finding] = result.report["findings"]
+    assert (finding["rule"], finding["location"]["path"]) == ("lock-entry-unreadable", f"sub/{name}")
+    assert instead in finding["next"]

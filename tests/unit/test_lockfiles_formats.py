@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard_lockfiles.errors import MalformedLockfile
-from guard_lockfiles.formats import FORMATS, Format, find_format
+from guard_lockfiles.formats import FORMATS, Format, find_format, find_unsupported
 from guard_lockfiles.lockfile import Lockfile
 
 PIECES = [b"[", b"{", b'"', b"\\", b"\n", b"null", b"1"]
@@ -114,6 +114,26 @@ def check_shape(lock: Lockfile) -> None:
 def test_a_file_is_recognised_by_its_name(name: str, folder: str, format_id: str | None) -> None:
     found = find_format(name, folder=folder)
     assert (found.id if found else None) == format_id
+
+
+@pytest.mark.parametrize(
+    ("name", "format_id"),
+    [
+        ("bun.lockb", "bun-binary"),
+        ("shrinkwrap.yaml", "pnpm-shrinkwrap"),
+        ("vlt-lock.json", "vlt"),
+        ("deno.lock", "deno"),
+        ("conda-lock.yml", "conda-lock"),
+        ("dev.conda-lock.yaml", "conda-lock"),
+        ("pixi.lock", "pixi"),
+        ("Cargo.lock", None),
+        ("bun.lock", None),
+    ],
+)
+def test_a_format_that_is_not_read_is_known_by_its_name(name: str, format_id: str | None) -> None:
+    found = find_unsupported(name)
+    assert (found.id if found else None) == format_id
+    assert found is None or (found.instead and find_format(name) is None)
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.id)
