@@ -14,10 +14,10 @@ from guard import limits
 from guard.app import App, anchor_path
 from guard.audit.deciding import Selection, decide_entries, left_out
 from guard.audit.engines import Engines
-from guard.audit.entries import AuditEntry, entries_of
+from guard.audit.entries import AuditEntry, LoadBeside, entries_of
 from guard.audit.git import Repository, find_repository
 from guard.audit.platforms import Platforms
-from guard.audit.reading import LoadedLock, LockReader, load_from_disk
+from guard.audit.reading import LoadedLock, LockReader, load_from_disk, load_if_there
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, UsageError
 from guard.model import Ecosystem, Finding, Judged, Level, Location, Previous, RuleId
@@ -33,15 +33,22 @@ EntryKey = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What a change is compared with.
+    """What a change is compared with, and where the change is.
 
     Args:
         repository: of the working directory.
-        commit: the base.
+        commit: the base; ``None`` for a first commit, which has none.
+        is_staged: whether the change is what the index holds, instead of the work tree.
     """
 
     repository: Repository
-    commit: str
+    commit: str | None
+    is_staged: bool = False
+
+    @property
+    def load_rules(self) -> LoadBeside:
+        """What gets the files that say how a change is judged: as of the base, and for a first commit as it says."""
+        return self.load_now if self.commit is None else self.load
 
     def load(self, path: Path) -> bytes | None:
         """Return a file as of the base; one outside of the repository is as it is, and ``None`` is one that is not.
@@ -50,8 +57,33 @@ class Base:
             ConfigInvalid: it cannot be read.
         """
         if not self.repository.holds(path):
-            return load_from_disk(path) if path.is_file() else None
+            return load_if_there(path)
+        if self.commit is None:
+            return None
         return self.repository.load_at(self.commit, path, max_bytes=limits.LOCKFILE_MAX_BYTES)
+
+    def load_now(self, path: Path) -> bytes | None:
+        """Return a file as the change has it, else as :meth:`load`.
+
+        Raises:
+            ConfigInvalid: it cannot be read.
+        """
+        if not self.is_staged or not self.repository.holds(path):
+            return load_if_there(path)
+        return self.repository.load_staged(path, max_bytes=limits.LOCKFILE_MAX_BYTES)
+
+    def load_changed_lock(self, path: Path) -> bytes:
+        """Return a lockfile, or what it includes, as the change has it.
+
+        Raises:
+            ConfigInvalid: there is none, or it cannot be read.
+        """
+        if not self.is_staged:
+            return load_from_disk(path)
+        data = self.load_now(path)
+        if data is None:
+            raise ConfigInvalid(f"{path} is not staged as a file", hint=f"git add {path}")
+        return data
 
     def load_lock(self, path: Path) -> bytes:
         """Return a lockfile, or what it includes, as of the base.
@@ -66,8 +98,7 @@ class Base:
 
     def has_changed(self, path: Path) -> bool:
         """Return whether a file of the repository is not what it was."""
-        now = load_from_disk(path) if path.is_file() else None
-        return self.repository.holds(path) and self.load(path) != now
+        return self.repository.holds(path) and self.load(path) != self.load_now(path)
 
 
 def find_base(app: App, revision: str) -> Base:
@@ -76,10 +107,27 @@ def find_base(app: App, revision: str) -> Base:
     Raises:
         UsageError: there is no repository here, no git, or no such revision.
     """
+    repository = _repository(app, "--changed-since")
+    return Base(repository=repository, commit=repository.find_commit(revision))
+
+
+def find_staged_base(app: App) -> Base:
+    """Return what ``--staged`` compares the index with: HEAD, or what ``pre-commit run --from-ref`` names.
+
+    Raises:
+        UsageError: there is no repository here, no git, or no such revision.
+    """
+    repository = _repository(app, "--staged").with_index(app.environ.get("GIT_INDEX_FILE"))
+    named = app.environ.get("PRE_COMMIT_FROM_REF")
+    commit = repository.find_commit(named) if named else repository.find_head()
+    return Base(repository=repository, commit=commit, is_staged=True)
+
+
+def _repository(app: App, option: str) -> Repository:
     repository = find_repository(app.cwd, app.environ)
     if repository is None:
-        raise UsageError(f"--changed-since needs git and a repository, and {app.cwd} is in none")
-    return Base(repository=repository, commit=repository.find_commit(revision))
+        raise UsageError(f"{option} needs git and a repository, and {app.cwd} is in none")
+    return repository
 
 
 def find_changes(
@@ -100,7 +148,7 @@ def find_changes(
     reader = LockReader(base.load_lock, cwd=app.cwd, project=app.project, environ=app.environ)
     before = {lock.found.path: reader.read(lock.found) for lock in locks}
     old_locks = {path: lock for path, lock in before.items() if isinstance(lock, LoadedLock)}
-    old_entries = tuple(entry for lock in old_locks.values() for entry in entries_of(lock))
+    old_entries = tuple(entry for lock in old_locks.values() for entry in entries_of(lock, load=base.load))
     elsewhere = {
         lock.found.path: finding
         for lock in locks
@@ -184,7 +232,7 @@ def _key(entry: AuditEntry) -> EntryKey:
 
 
 def _loosened_policy(app: App, base: Base) -> tuple[Finding, ...]:
-    return find_loosened(app.find_policy(base.load), app.find_policy())
+    return find_loosened(app.find_policy(base.load), app.find_policy(base.load_now))
 
 
 def _changed_anchors(app: App, base: Base, policy: Policy) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from guard.audit.engines import Engines
-from guard.audit.entries import AuditEntry, entries_of
+from guard.audit.entries import AuditEntry, LoadBeside, entries_of
 from guard.audit.platforms import AuditPlatform, Platforms, platforms_named, platforms_of
-from guard.audit.reading import LoadedLock
+from guard.audit.reading import LoadedLock, load_if_there
 from guard.engine.locked import LockedRequest
 from guard.engine.npm import NpmEngine
 from guard.engine.outcome import NotDecided, Outcome
@@ -44,13 +44,20 @@ def running_platform() -> AuditPlatform:
     return AuditPlatform.from_names(sys.platform, platform.machine(), is_musl=is_musl)
 
 
-def select_entries(locks: Iterable[LoadedLock], *, named: frozenset[str] | None, all_platforms: bool) -> Selection:
+def select_entries(
+    locks: Iterable[LoadedLock],
+    *,
+    named: frozenset[str] | None,
+    all_platforms: bool,
+    load: LoadBeside = load_if_there,
+) -> Selection:
     """Choose what is decided: each entry once, of pinned locks, that the audit's platforms can use.
 
     Args:
         locks: every lock that could be read.
         named: platforms that the policy names; ``None`` for the running one and those that each lock names.
         all_platforms: whether entries and files for all platforms are decided.
+        load: gets what stands beside a lock.
     """
     entries: list[tuple[AuditEntry, Platforms]] = []
     omitted: list[NotDecided] = []
@@ -65,7 +72,7 @@ def select_entries(locks: Iterable[LoadedLock], *, named: frozenset[str] | None,
         platforms = shared.setdefault(names, Platforms(names))
         if not lock.is_pinned:
             findings.append(_unpinned(lock))
-        for entry in entries_of(lock):
+        for entry in entries_of(lock, load=load):
             key = (entry.location, lock.index, lock.is_pinned)
             if key in seen:  # of a file that several others include
                 continue

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from guard.audit.reading import LoadedLock, LockPart
+from guard.audit.reading import LoadedLock, LockPart, load_if_there
 from guard.engine.locked import LockedRequest
+from guard.errors import ConfigInvalid
 from guard.managers.pip.entries import path_of_url
 from guard.managers.pip.requirements import is_inside
 from guard.model import Artifact, Digest, Ecosystem, Location, SourceKind
@@ -20,11 +21,13 @@ from guard_lockfiles.package_lock_entries import aliased_name
 from guard_lockfiles.package_lock_sources import stays_inside
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
-_MANIFEST_MAX_BYTES = 16 * 1024 * 1024
 # yarn, ``patchUtils.ts``: flags before each patch, and the patches that yarn itself brings.
 _PATCH_FLAGS = re.compile(r"^(?:~|optional!)*(?=builtin<)|^(?:optional!)*")
 _BUILTIN_PATCH = re.compile(r"builtin<[^<>]*>")
 _USER = re.compile(r"^[^/@]*@")
+
+LoadBeside = Callable[[Path], "bytes | None"]
+"""Gets the bytes of a file beside a lock; ``None`` where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +54,14 @@ class AuditEntry:
         return self.request.artifact
 
 
-def entries_of(lock: LoadedLock) -> tuple[AuditEntry, ...]:
-    """Return every entry of a lock, in its order."""
-    asked = _asked_aliases(lock)
+def entries_of(lock: LoadedLock, *, load: LoadBeside = load_if_there) -> tuple[AuditEntry, ...]:
+    """Return every entry of a lock, in its order.
+
+    Args:
+        lock: the lock.
+        load: gets the manifests of the project, which are of the same time as the lock.
+    """
+    asked = _asked_aliases(lock, load)
     entries = []
     for part in lock.parts:
         for locked in part.lock.artifacts:
@@ -138,7 +146,7 @@ def _without_user(address: str) -> str:
     return redact_url(address) if "://" in address else _USER.sub("", address)
 
 
-def _asked_aliases(lock: LoadedLock) -> frozenset[str] | None:
+def _asked_aliases(lock: LoadedLock, load: LoadBeside) -> frozenset[str] | None:
     """Return the names that anybody asks for by an alias; ``None`` where every alias is asked for.
 
     npm does not compare the name in its lock with the one that the project asks for. Other lockers do, and a lock
@@ -148,18 +156,17 @@ def _asked_aliases(lock: LoadedLock) -> frozenset[str] | None:
         return None
     folder = lock.found.path.parent
     (part,) = lock.parts
-    manifests = [_load_manifest(folder / name / "package.json") for name in ("", *part.lock.folders)]
+    manifests = [_load_manifest(folder / name / "package.json", load) for name in ("", *part.lock.folders)]
     if manifests[0] is None:
         return None
     specs = (spec for manifest in manifests if manifest for spec in _specs(manifest))
     return part.lock.aliased | frozenset(name for spec in specs if (name := aliased_name(spec)))
 
 
-def _load_manifest(path: Path) -> Mapping[str, object] | None:
+def _load_manifest(path: Path, load: LoadBeside) -> Mapping[str, object] | None:
     try:
-        with path.open("rb") as stream:
-            manifest = json.loads(stream.read(_MANIFEST_MAX_BYTES))
-    except (OSError, ValueError, RecursionError):  # npm, too, would say what is wrong with it
+        manifest = json.loads(load(path) or b"")
+    except (ConfigInvalid, ValueError, RecursionError):  # npm, too, would say what is wrong with it
         return None
     return manifest if isinstance(manifest, dict) else None
 

@@ -1,4 +1,4 @@
-"""What guard asks git: which files a repository holds, and what a file was at a commit.
+"""What guard asks git: which files a repository holds, and what a file was at a commit or is in the index.
 
 The repository may be one that somebody else made: nothing that its configuration names is started (no file system
 monitor, no hooks, no text conversion, no fetching of what is missing), and no text from outside becomes an option.
@@ -11,13 +11,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard import limits
 from guard.errors import ConfigInvalid, UsageError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_INDEX_FILE = "GIT_INDEX_FILE"
 _SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 # Set in hooks, for the repository that they run in; guard asks for the one that a folder is in.
 _OF_A_HOOK = frozenset(
@@ -71,6 +72,60 @@ class Repository:
             raise unknown
         return commit
 
+    def find_head(self) -> str | None:
+        """Return the commit that is checked out; ``None`` before the first one."""
+        done = self._run(self.root, ("rev-parse", "--verify", "--quiet", "HEAD^{commit}"))
+        commit = done.stdout.decode("ascii", "replace").strip()
+        return commit if _COMMIT.fullmatch(commit) else None
+
+    def with_index(self, path: str | None) -> Repository:
+        """Return the repository with another index, as git names one to the hooks of ``git commit FILE``.
+
+        Args:
+            path: absolute, or relative to the top folder; ``None`` for the usual one.
+        """
+        return self if not path else replace(self, environ={**self.environ, _INDEX_FILE: str(self.root / path)})
+
+    def list_staged(self, folder: Path) -> tuple[Path, ...]:
+        """Return every file below a folder that the index holds; submodules are none, what conflicts is one.
+
+        Raises:
+            ConfigInvalid: git does not answer.
+        """
+        listed = self._ask(folder, ("ls-files", "-z", "--stage"), what="which files are staged")
+        entries = (line.partition(b"\t") for line in listed.split(b"\0") if line)
+        names = dict.fromkeys(name for about, _, name in entries if not about.startswith(b"160000"))
+        return tuple(folder / name.decode("utf-8", "surrogateescape") for name in names)
+
+    def list_staged_changes(self, commit: str) -> frozenset[Path]:
+        """Return the files whose staged content is not that of a commit; those that are gone are among them.
+
+        Args:
+            commit: from :meth:`find_commit`.
+
+        Raises:
+            ConfigInvalid: git does not answer.
+        """
+        arguments = ("diff-index", "--cached", "-z", "--name-only", "--no-renames", commit, "--")
+        names = self._ask(self.root, arguments, what="which files are staged").split(b"\0")
+        return frozenset(self.root / name.decode("utf-8", "surrogateescape") for name in names if name)
+
+    def load_staged(self, path: Path, *, max_bytes: int) -> bytes | None:
+        """Return a file as the index holds it, else as :meth:`load_at`.
+
+        Raises:
+            ConfigInvalid: the repository does not hold it, it is too large, or its merge is not resolved.
+        """
+        if not self.holds(path):
+            return None
+        name = self._place(path).relative_to(self.root).as_posix()
+        listed = self._ask(self.root, ("ls-files", "-z", "--stage", "--", name), what=f"what is staged of {name}")
+        entries = [re.match(rb"100\d{3} ([0-9a-f]+) (\d)\t(.*)", each, re.DOTALL) for each in listed.split(b"\0")]
+        staged = [each for each in entries if each is not None and os.fsdecode(each[3]) == name]
+        if any(each[2] != b"0" for each in staged):
+            raise ConfigInvalid(f"{path} has conflicts of a merge", hint="resolve them, then: git add")
+        return self._load_blob(staged[0][1].decode("ascii"), path, max_bytes, "the index") if staged else None
+
     def load_at(self, commit: str, path: Path, *, max_bytes: int) -> bytes | None:
         """Return a file as it was at a commit; ``None`` where there was none, or a link or a folder in its place.
 
@@ -87,13 +142,13 @@ class Repository:
         name = self._place(path).relative_to(self.root).as_posix()
         listed = self._ask(self.root, ("ls-tree", "-z", "--full-tree", commit, "--", name), what=f"what {name} was")
         entry = re.match(rb"100\d{3} blob ([0-9a-f]+)\t", listed)
-        if entry is None:
-            return None
-        blob = entry[1].decode("ascii")
-        size = self._ask(self.root, ("cat-file", "-s", blob), what=f"how large {name} was")
+        return None if entry is None else self._load_blob(entry[1].decode("ascii"), path, max_bytes, commit[:12])
+
+    def _load_blob(self, blob: str, path: Path, max_bytes: int, where: str) -> bytes:
+        size = self._ask(self.root, ("cat-file", "-s", blob), what=f"how large {path.name} was")
         if int(size) > max_bytes:
-            raise ConfigInvalid(f"{path} was larger than {max_bytes} bytes at {commit[:12]}")
-        return self._ask(self.root, ("cat-file", "blob", blob), what=f"what {name} was")
+            raise ConfigInvalid(f"{path} is larger than {max_bytes} bytes at {where}")
+        return self._ask(self.root, ("cat-file", "blob", blob), what=f"what {path.name} was")
 
     def holds(self, path: Path) -> bool:
         """Return whether a path, which need not exist, lies in the work tree."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard.app import App
-from guard.audit.changes import Base, accept, find_base, find_changes, with_previous
+from guard.audit.changes import Base, accept, find_base, find_changes, find_staged_base, with_previous
 from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import FoundFile, find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry
-from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk
+from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk, load_if_there
+from guard.audit.staged import read_staged_locks
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode, UsageError
 from guard.managers.progress import Progress, show_progress
@@ -47,6 +48,7 @@ class AuditRequest:
         outputs: files for them, in their order; the last one without a file goes to standard output.
         all_platforms: whether entries for every platform are decided.
         changed_since: the revision that a change is compared with; ``None`` to decide everything.
+        staged: whether what is about to be committed is decided, and only what that changes.
         accept_identity_changes: whether the reviewer accepts a change of the rules themselves.
         offline: whether nothing is asked of registries.
         evidence: folder of saved evidence.
@@ -57,6 +59,7 @@ class AuditRequest:
     outputs: tuple[Path, ...]
     all_platforms: bool
     changed_since: str | None
+    staged: bool
     accept_identity_changes: bool
     offline: bool
     evidence: Path | None
@@ -77,11 +80,14 @@ def run_audit(app: App, request: AuditRequest) -> int:
         ConfigInvalid: a configuration file, a policy or a trust root cannot be used.
     """
     written = _pair(request)
-    found = find_lockfiles(request.paths, cwd=app.cwd, environ=app.environ)
-    base = None if request.changed_since is None else find_base(app, request.changed_since)
-    policy = app.load_policy() if base is None else app.load_policy(base.load)
+    base = _find_base(app, request)
+    if base is not None and base.is_staged:
+        locks, unreadable = read_staged_locks(app, base, request.paths)
+        broken = tuple(each.finding for each in unreadable)
+    else:
+        locks, broken = read_locks(app, find_lockfiles(request.paths, cwd=app.cwd, environ=app.environ))
+    policy = app.load_policy() if base is None else app.load_policy(base.load_rules)
     trust_root = app.load_trust_root(policy)
-    locks, broken = read_locks(app, found)
     with ExitStack() as stack:
         engines = Engines(
             app=app,
@@ -116,6 +122,14 @@ def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, 
     return tuple(each for each in read if isinstance(each, LoadedLock)), broken
 
 
+def _find_base(app: App, request: AuditRequest) -> Base | None:
+    if request.staged:
+        if request.changed_since is not None:
+            raise UsageError("--staged compares with HEAD, and --changed-since with another revision: take one")
+        return find_staged_base(app)
+    return None if request.changed_since is None else find_base(app, request.changed_since)
+
+
 def _evidence_folder(app: App, request: AuditRequest) -> EvidenceFolder | None:
     if request.evidence is None:
         return None
@@ -134,12 +148,18 @@ def _decide(
     engines: Engines,
     progress: Progress,
 ) -> Outcome:
-    selection = select_entries(locks, named=policy.platforms, all_platforms=request.all_platforms)
+    selection = select_entries(
+        locks,
+        named=policy.platforms,
+        all_platforms=request.all_platforms,
+        load=load_if_there if base is None else base.load_now,
+    )
     old: tuple[AuditEntry, ...] = ()
-    if base is not None:
+    is_compared = base is not None and base.commit is not None
+    if base is not None and is_compared:
         selection, old = find_changes(app, base, selection, locks, policy)
     outcome = decide_entries(selection, engines, done=lambda done, total: progress.step(f"{done} of {total} decided"))
-    if base is not None:
+    if is_compared:
         progress.step("who published what stood in their place")
         outcome = with_previous(outcome, selection, old, engines)
     progress.stop()
