@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,21 @@ from guard import __version__, limits
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode, MalformedInput
 from guard.model import Digest, EvidenceState, Finding, Verdict
+from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
 from guard.policy.schema import AnchorFile, PolicyFile, RefreshMode, parse_policy
 from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
-from guard.store.policies import POLICY_NAME, Load, TrustedPolicies, find_project_policy, load_file, load_policy
+from guard.store.policies import (
+    POLICY_NAME,
+    Load,
+    TrustedPolicies,
+    find_identity_lock,
+    find_project_policy,
+    load_file,
+    load_policy,
+)
 from guard.store.runs import Runs
 from guard.store.tarballs import TarballFacts
 from guard.store.trust_roots import TrustRoots, load_shipped_root
@@ -186,15 +195,28 @@ class App:
         Raises:
             ConfigInvalid: a policy file cannot be used.
         """
+        identity_lock = self.find_identity_lock(self.cwd, load)
         project = self.find_policy(load)
         if self.options.policy is not None:
-            return Policy() if project is None else explicit_policy(project)
+            return replace(Policy() if project is None else explicit_policy(project), identity_lock=identity_lock)
         user_path = platformdirs.user_config_path(_APP_NAME) / POLICY_NAME
         user = load_policy(user_path) if user_path.is_file() else None
         trusted = project is not None and project.digest in self.trusted_policies.load()
         policy, notes = merge_policies(user, project, project_trusted=trusted)
         self.notes[:] = notes
-        return policy
+        return replace(policy, identity_lock=identity_lock)
+
+    def find_identity_lock(self, folder: Path, load: Load = load_file) -> IdentityLock | None:
+        """Return the guard.lock that governs a folder, the nearest one upwards.
+
+        Args:
+            folder: where a lockfile is, or where a command runs.
+            load: see :meth:`find_policy`.
+
+        Raises:
+            ConfigInvalid: it cannot be used.
+        """
+        return find_identity_lock(folder, home=self.home, load=load)
 
     def load_trust_root(self, policy: Policy) -> TrustRoot:
         """Return the Sigstore trust root in force: of the command line, else of the policy, else the public one.

@@ -502,6 +502,7 @@ class Judged:
     installed: bool = True  # False for a file that was only built during resolution, or where nothing installs
     notes: tuple[str, ...] = field(default=())
     previous: Previous | None = None  # only where a change is judged, and something stood in its place
+    merged: tuple[Facts, ...] = ()  # of every file that it stands for, where a lock accepts several of a release
 
     @property
     def artifact(self) -> Artifact:

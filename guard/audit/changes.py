@@ -21,11 +21,14 @@ from guard.audit.reading import LoadedLock, LockReader, load_from_disk, load_if_
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, UsageError
 from guard.model import Ecosystem, Finding, Judged, Level, Location, Previous, RuleId
+from guard.policy.identity_lock import IdentityLock
+from guard.policy.identity_lock_changes import compare_identity_locks, identity_lock_findings
 from guard.policy.loosening import find_loosened
 from guard.policy.policy import Policy
 from guard.policy.provenance import verified_provenance
 
 _ACCEPT = "look at who changed it; --accept-identity-changes accepts the change"
+_OF_REVIEWERS = frozenset({RuleId.POLICY_LOOSENED, RuleId.IDENTITY_LOCK_CHANGED})
 _UNCHANGED = "it is as it was at the base"
 
 EntryKey = tuple[object, ...]
@@ -161,13 +164,14 @@ def find_changes(
         path = entry.lock.found.path
         is_new = path in elsewhere or (path, _key(entry)) not in known
         if is_new:
-            kept.append((entry, platforms))
+            kept.append((replace(entry, request=replace(entry.request, is_new=True)), platforms))
         else:
             unchanged.append(entry)
     findings = (
         *selection.findings,
         *_loosened_policy(app, base),
         *_changed_anchors(app, base, policy),
+        *_changed_identities(app, base, locks),
         *elsewhere.values(),
         *_unpinned(locks, old_locks),
     )
@@ -217,7 +221,7 @@ def _as_previous(judged: Judged) -> Previous:
 
 def accept(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings with those on a change of rules as notes, which is what ``--accept-identity-changes`` does."""
-    return tuple(replace(each, level=Level.NOTE) if each.rule is RuleId.POLICY_LOOSENED else each for each in findings)
+    return tuple(replace(each, level=Level.NOTE) if each.rule in _OF_REVIEWERS else each for each in findings)
 
 
 def _package(entry: AuditEntry) -> tuple[Path, Ecosystem, str]:
@@ -233,6 +237,21 @@ def _key(entry: AuditEntry) -> EntryKey:
 
 def _loosened_policy(app: App, base: Base) -> tuple[Finding, ...]:
     return find_loosened(app.find_policy(base.load), app.find_policy(base.load_now))
+
+
+def _changed_identities(app: App, base: Base, locks: Sequence[LoadedLock]) -> Iterator[Finding]:
+    """Say how each guard.lock that governs a lock, at the base or now, was changed."""
+    governed: dict[tuple[str, str], set[tuple[Ecosystem, str]]] = {}
+    pairs: dict[tuple[str, str], tuple[IdentityLock | None, IdentityLock | None]] = {}
+    for lock in locks:
+        folder = lock.found.path.parent
+        before, now = app.find_identity_lock(folder, base.load), app.find_identity_lock(folder)
+        key = (before.path if before else "", now.path if now else "")
+        pairs[key] = (before, now)
+        names = governed.setdefault(key, set())
+        names |= {(entry.artifact.ecosystem, entry.artifact.name) for entry in entries_of(lock)}
+    for key, (before, now) in pairs.items():
+        yield from identity_lock_findings(compare_identity_locks(before, now), locked=governed[key])
 
 
 def _changed_anchors(app: App, base: Base, policy: Policy) -> Iterator[Finding]:

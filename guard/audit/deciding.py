@@ -96,7 +96,12 @@ def decide_entries(
         engines: gather and decide.
         done: told how many of how many are decided.
     """
-    batches = batches_of(selection)
+
+    def lock_of(entry: AuditEntry) -> object:
+        lock = engines.identity_lock(entry.lock.found.path.parent)
+        return lock and lock.path
+
+    batches = batches_of(selection, lock_of)
     total = sum(len(batch.questions) for batch in batches.values())
     count = 0
 
@@ -107,7 +112,7 @@ def decide_entries(
 
     answers = {key: _judge(batch, engines, tick) for key, batch in batches.items()}
     judged = tuple(
-        _at_place(answers[_batch_key(entry, platforms)][_question(entry)], entry)
+        _at_place(answers[_batch_key(entry, platforms, lock_of)][_question(entry)], entry)
         for entry, platforms in selection.entries
     )
     return Outcome(judged=judged, findings=selection.findings, planned=len(selection.entries))
@@ -136,11 +141,18 @@ class Batch:
         return next(iter(self.questions.values())).lock
 
 
-def batches_of(selection: Selection) -> Mapping[tuple[object, object], Batch]:
-    """Return what is asked, by who answers it."""
-    batches: dict[tuple[object, object], Batch] = {}
+def batches_of(
+    selection: Selection, lock_of: Callable[[AuditEntry], object] = lambda _: None
+) -> Mapping[tuple[object, ...], Batch]:
+    """Return what is asked, by who answers it.
+
+    Args:
+        selection: of :func:`select_entries`.
+        lock_of: the guard.lock that governs an entry; entries of different ones are asked by themselves.
+    """
+    batches: dict[tuple[object, ...], Batch] = {}
     for entry, platforms in selection.entries:
-        batch = batches.setdefault(_batch_key(entry, platforms), Batch(platforms))
+        batch = batches.setdefault(_batch_key(entry, platforms, lock_of), Batch(platforms))
         batch.questions.setdefault(_question(entry), entry)
     return batches
 
@@ -152,7 +164,7 @@ def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Ma
         engine = engines.npm(batch.lock.found.path.parent)
         judged = engine.judge_all_locked(asked, done=done)
     else:
-        engine = engines.pypi(batch.lock.index)
+        engine = engines.pypi(batch.lock.index, batch.lock.found.path.parent)
         judged = engine.judge_all_locked(asked, fits=batch.platforms.take_file, done=done)
     answers = dict(zip(asked, judged, strict=True))
     for question, entry in batch.questions.items():
@@ -162,11 +174,11 @@ def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Ma
     return answers
 
 
-def _batch_key(entry: AuditEntry, platforms: Platforms) -> tuple[object, object]:
+def _batch_key(entry: AuditEntry, platforms: Platforms, lock_of: Callable[[AuditEntry], object]) -> tuple[object, ...]:
     if entry.artifact.ecosystem is Ecosystem.NPM:
         folder = entry.lock.found.path.parent
-        return Ecosystem.NPM, folder if (folder / ".npmrc").is_file() else None
-    return entry.lock.index, platforms
+        return Ecosystem.NPM, folder if (folder / ".npmrc").is_file() else None, lock_of(entry)
+    return entry.lock.index, platforms, lock_of(entry)
 
 
 def _question(entry: AuditEntry) -> LockedRequest:

@@ -5,8 +5,9 @@ Locks that say nothing of indexes share the user's configured ones, so that what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guard.app import App
@@ -17,6 +18,7 @@ from guard.engine.recollection import Recollection
 from guard.managers.npm.configured import load_keys, make_npm_client
 from guard.managers.pip.configured import make_index_client
 from guard.managers.pip.requirements import IndexSettings
+from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import Policy
 from guard.registry.npm import NpmClient
 from guard.registry.pypi import IndexClient
@@ -38,6 +40,7 @@ class Engines:
         is_offline: whether nothing may be asked.
         asks_anew: whether registries are asked whatever they answered a while ago.
         npm_keys: of npm registries, where the command line names a file of them; else the policy and registries do.
+        find_lock: finds the guard.lock that governs a lockfile's folder; without it, that of the policy governs all.
     """
 
     app: App
@@ -49,8 +52,10 @@ class Engines:
     _recollection: Recollection | None = None
     asks_anew: bool = False
     npm_keys: tuple[RegistryKey, ...] | None = None
-    _pypi: dict[IndexSettings, PyPIEngine] = field(default_factory=dict)
-    _npm: dict[Path | None, NpmEngine] = field(default_factory=dict)
+    find_lock: Callable[[Path], IdentityLock | None] | None = None
+    _pypi: dict[tuple[IndexSettings, str], PyPIEngine] = field(default_factory=dict)
+    _npm: dict[tuple[Path | None, str], NpmEngine] = field(default_factory=dict)
+    _locks: dict[Path, IdentityLock | None] = field(default_factory=dict)
 
     @property
     def recollection(self) -> Recollection:
@@ -62,25 +67,43 @@ class Engines:
             )
         return self._recollection
 
-    def pypi(self, index: IndexSettings) -> PyPIEngine:
-        """Return the engine for the indexes that a lock's requirement files ask for.
+    def identity_lock(self, folder: Path) -> IdentityLock | None:
+        """Return the guard.lock that governs the lockfiles of a folder.
 
         Raises:
-            ConfigInvalid: an address, or pip's configuration, cannot be used.
+            ConfigInvalid: it cannot be used.
         """
-        if index not in self._pypi:
+        if self.find_lock is None:
+            return self.policy.identity_lock
+        if folder not in self._locks:
+            self._locks[folder] = self.find_lock(folder)
+        return self._locks[folder]
+
+    def pypi(self, index: IndexSettings, folder: Path | None = None) -> PyPIEngine:
+        """Return the engine for the indexes that a lock's requirement files ask for.
+
+        Args:
+            index: what they say about indexes.
+            folder: of the lock, for its guard.lock; without it, that of the policy governs.
+
+        Raises:
+            ConfigInvalid: an address, or pip's configuration, or a guard.lock cannot be used.
+        """
+        policy = self._policy_at(folder)
+        key = (index, policy.identity_lock.path if policy.identity_lock else "")
+        if key not in self._pypi:
             engine = PyPIEngine(
                 index=self.index_client(index),
                 store=self.app.file_store,
                 verified=self.recollection.facts,
                 recollection=None if self.asks_anew else self.recollection,
                 make_verifier=self._make_verifier,
-                policy=self.policy,
+                policy=policy,
                 now=self.app.started,
             )
             self.stack.callback(engine.close)
-            self._pypi[index] = engine
-        return self._pypi[index]
+            self._pypi[key] = engine
+        return self._pypi[key]
 
     def npm(self, folder: Path) -> NpmEngine:
         """Return the engine for the registries that npm would use in a folder.
@@ -89,7 +112,8 @@ class Engines:
             ConfigInvalid: npm's configuration cannot be used.
         """
         own = folder / ".npmrc"
-        key = own if own.is_file() else None
+        policy = self._policy_at(folder)
+        key = (own if own.is_file() else None, policy.identity_lock.path if policy.identity_lock else "")
         if key not in self._npm:
             engine = NpmEngine(
                 client=self.npm_client(folder),
@@ -99,7 +123,7 @@ class Engines:
                 facts=self.app.tarball_facts,
                 keys=load_keys(self.app, self.policy) if self.npm_keys is None else self.npm_keys,
                 make_verifier=self._make_verifier,
-                policy=self.policy,
+                policy=policy,
                 now=self.app.started,
             )
             self.stack.callback(engine.close)
@@ -113,6 +137,9 @@ class Engines:
     def npm_client(self, folder: Path) -> NpmClient:
         """Return a new client for the registries that npm would use in a folder; see :meth:`npm`."""
         return make_npm_client(self.app, self.policy, folder=folder)
+
+    def _policy_at(self, folder: Path | None) -> Policy:
+        return self.policy if folder is None else replace(self.policy, identity_lock=self.identity_lock(folder))
 
     def _make_verifier(self) -> Verifier:
         return Verifier(self.trust_root, now=self.app.latest_now)

@@ -27,6 +27,7 @@ from guard.report.junit import render_junit
 from guard.report.model import RunReport
 from guard.report.sarif import render_sarif
 from guard.store.evidence_folder import EvidenceFolder
+from guard.store.policies import load_file
 
 # What each format makes of a report; `text` is for people, and stands on standard error in any case.
 RENDERERS: Mapping[str, Callable[[RunReport], str]] = {
@@ -96,6 +97,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
             stack=stack,
             folder=_evidence_folder(app, request),
             is_offline=request.offline,
+            find_lock=lambda folder: app.find_identity_lock(folder, load_file if base is None else base.load),
         )
         outcome = _decide(app, request, base, policy, locks, engines, show_progress(app, stack))
     findings = (*broken, *(accept(outcome.findings) if request.accept_identity_changes else outcome.findings))

@@ -277,6 +277,21 @@ def audit(app: App, /, **values: Any) -> int:
     return run_audit(app, AuditRequest(**values))
 
 
+@guard.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--check", is_flag=True, help="Write nothing; exit 10 when guard.lock is not as it should be.")
+@click.option("--all-platforms", is_flag=True, help="Look at the files for every platform, not only for those in use.")
+@click.pass_obj
+def lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool) -> int:
+    """Record in guard.lock who publishes what lockfiles name, and print who changed.
+
+    PATH is as for guard audit. guard.lock is written beside the lockfile, or where there is one already.
+    """
+    from guard.cli.lock import run_lock
+
+    return run_lock(app, paths, check=check, all_platforms=all_platforms)
+
+
 @guard.group()
 def evidence() -> None:
     """Save evidence for machines that cannot ask registries."""

@@ -26,6 +26,7 @@ class LockedRequest:
         registry: base address of the registry that the lock names for it; ``None`` where it names none.
         enforced: whether the lock pins hashes, so that an entry without one is a hole.
         has_install_script: whether the lock says that the package runs code of its own when it is installed.
+        is_new: whether the change that is judged brings it, so that the lock names it no longer than a resolver does.
     """
 
     artifact: Artifact
@@ -33,6 +34,7 @@ class LockedRequest:
     registry: str | None = None
     enforced: bool = True
     has_install_script: bool = False
+    is_new: bool = False
 
     @property
     def is_of_registry(self) -> bool:
@@ -51,7 +53,7 @@ class LockedRequest:
             artifact=self.artifact,
             hashes_enforced=self.enforced,
             has_install_script=self.has_install_script,
-            is_locked=True,
+            is_locked=not self.is_new,
         )
 
 

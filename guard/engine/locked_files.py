@@ -78,6 +78,7 @@ def merge_judged(judged: Sequence[Judged]) -> Judged:
         worst,
         decision=Decision(verdict=worst.decision.verdict, findings=tuple(findings)),
         notes=(*worst.notes, note),
+        merged=tuple(each.facts for each in judged),
     )
 
 

@@ -43,6 +43,7 @@ from guard.policy.downgrade import is_without_provenance, is_young
 from guard.policy.offer import may_be_refused
 from guard.policy.policy import Policy
 from guard.policy.provenance import verified_provenance
+from guard.policy.versions import Earlier
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
@@ -197,7 +198,7 @@ class PyPIEngine(Engine):
         facts = replace(facts, observed=stored.digests)
         facts = replace(facts, metadata_problem=self._metadata_problem(file, stored, facts.artifact))
         facts = replace(facts, evidence=self._evidence_of(project, file, stored.sha256))
-        return self.judge_facts(self._with_earlier(facts, project, file))
+        return self.judge_facts(self._with_earlier(facts, project, file, lambda: project))
 
     def _look_up(self, request: LockedRequest) -> tuple[Project, tuple[IndexFile, ...]] | Facts:
         """Return the files that the index lists for a locked release, or the facts that say why there are none."""
@@ -225,7 +226,7 @@ class PyPIEngine(Engine):
         facts = require_comparable(
             replace(
                 listed_facts(project, file, request.pins),
-                is_locked=True,
+                is_locked=not request.is_new,
                 unlisted_pins=unlisted,
                 resolved_problem=problem,
                 resolved_is_configured=is_configured,
@@ -234,7 +235,8 @@ class PyPIEngine(Engine):
         sha256 = bound_digest(facts, "sha256")
         if sha256 is not None:
             facts = replace(facts, evidence=self._evidence_of(project, file, sha256))
-        return self.judge_facts(self._with_earlier(facts, project, file))
+        whole = functools.partial(self._source.fetch_project, project.name)
+        return self.judge_facts(self._with_earlier(facts, project, file, whole))
 
     def _load_file(self, file: IndexFile) -> StoredFile:
         algorithms = frozenset(digest.algorithm for digest in file.digests)
@@ -286,17 +288,34 @@ class PyPIEngine(Engine):
         except Unavailable:
             return None
 
-    def _with_earlier(self, facts: Facts, project: Project, file: IndexFile) -> Facts:
-        """Add the release and the file that this one is compared with, where it has no provenance or is young."""
-        if is_without_provenance(facts):
-            beside = find_attested_beside(project, file)
-            found = find_earlier_file(project, file, alike=bool(beside))
-            return replace(facts, attested_beside=beside, earlier=earlier_release(found[0]) if found else None)
-        if not verified_provenance(facts) or not is_young(facts, self.policy_for(facts.artifact)):
+    def _with_earlier(
+        self, facts: Facts, release: Project, file: IndexFile, fetch_project: Callable[[], Project]
+    ) -> Facts:
+        """Add the release and the file that this one is compared with, where it has no provenance or is young.
+
+        For a release without provenance that a lock names, which at worst warns, only its own files are looked at.
+
+        Args:
+            facts: with the evidence about the file.
+            release: the project with at least the files of the release.
+            file: the file.
+            fetch_project: gets the project with all its files.
+        """
+        is_lost = is_without_provenance(facts)
+        if is_lost:
+            facts = replace(facts, attested_beside=find_attested_beside(release, file))
+        elif not verified_provenance(facts) or not is_young(facts, self.policy_for(facts.artifact)):
             return facts
-        found = find_earlier_file(project, file, alike=False)
-        if found is None:
-            return facts
+        try:
+            project = release if is_lost and facts.is_locked else fetch_project()
+        except (Unavailable, MalformedInput) as error:
+            if is_lost:
+                return replace(facts, registry_problem=f"its earlier releases could not be looked at: {error.message}")
+            unknown = Earlier("the release before", is_same_line=False)
+            return replace(facts, earlier=earlier_release(unknown, problem=error.message))
+        found = find_earlier_file(project, file, alike=bool(facts.attested_beside))
+        if found is None or is_lost:
+            return replace(facts, earlier=earlier_release(found[0]) if found else None)
         earlier, other = found
         sha256 = next((digest for digest in other.digests if digest.algorithm == "sha256"), None)
         if sha256 is None:

@@ -35,6 +35,9 @@ class PyPISource(Protocol):
     def fetch_release(self, name: str, version: str) -> Project:
         """Find who owns a name and what of one version is on offer under it."""
 
+    def fetch_project(self, name: str) -> Project:
+        """Find who owns a name and everything that is on offer under it."""
+
     def fetch_provenance(
         self, file: IndexFile, *, project: Project, version: str
     ) -> tuple[Flag, Outcome, bytes | RecalledDocument | None]:
@@ -62,6 +65,16 @@ class RecallingPyPI:
     def fetch_release(self, name: str, version: str) -> Project:
         """Return a listing: offline of the folder, else one that is not old, else the index's."""
         return self._releases.get((name, version), lambda: self._load_release(name, version))
+
+    def fetch_project(self, name: str) -> Project:
+        """Return everything that is listed of a name, which nobody remembers.
+
+        Raises:
+            Unavailable: offline, too.
+        """
+        if not self._client.is_on_this_machine:
+            self._known.require_online(f"what is listed of {name}")
+        return self._client.fetch_project(name)
 
     def read_ahead(self, releases: Sequence[tuple[str, str]]) -> list[bool]:
         """Prepare for releases, name and version, that will be asked for; return which of them are remembered."""

@@ -5,6 +5,7 @@ Source: the design, section 6; facts/amendments, number 1 (a change is judged wi
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,15 @@ ID = RuleId.IDENTITY_LOCK_CHANGED
 
 PackageKey = tuple[Ecosystem, str]
 _ACCEPT = "look at each change; --accept-identity-changes accepts all of them"
+
+
+class ChangeKind(enum.Enum):
+    """What becomes of an entry."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"  # somebody else publishes
+    DRIFTED = "drifted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +48,13 @@ class IdentityChange:
     location: Location | None = None
 
     @property
-    def is_hard(self) -> bool:
-        """Whether somebody else publishes; a package without an entry before had nobody who could be replaced."""
-        return self.old is not None and (self.new is None or any(each.is_hard for each in self.differences))
+    def kind(self) -> ChangeKind:
+        """What becomes of the entry."""
+        if self.old is None:
+            return ChangeKind.ADDED
+        if self.new is None:
+            return ChangeKind.REMOVED
+        return ChangeKind.CHANGED if any(each.is_hard for each in self.differences) else ChangeKind.DRIFTED
 
     def __str__(self) -> str:
         if self.old is None:
@@ -104,9 +118,7 @@ def compare_identity_locks(base: IdentityLock | None, head: IdentityLock | None)
     return tuple(changes)
 
 
-def identity_lock_findings(
-    changes: Iterable[IdentityChange], *, locked: Collection[PackageKey], accepted: bool
-) -> tuple[Finding, ...]:
+def identity_lock_findings(changes: Iterable[IdentityChange], *, locked: Collection[PackageKey]) -> tuple[Finding, ...]:
     """Return a finding for each change of guard.lock in a change that is reviewed.
 
     Another publisher, a further one, and a removed one of a package that is still locked block until the reviewer
@@ -115,16 +127,13 @@ def identity_lock_findings(
     Args:
         changes: from :func:`compare_identity_locks`.
         locked: the packages that lockfiles name after the change.
-        accepted: whether the reviewer accepts all of them.
     """
     names = {f"{ecosystem.value}:{name}" for ecosystem, name in locked}
-    return tuple(_finding(change, change.package in names, accepted=accepted) for change in changes)
+    return tuple(_finding(change, is_locked=change.package in names) for change in changes)
 
 
-def _finding(change: IdentityChange, is_locked: bool, *, accepted: bool) -> Finding:  # noqa: FBT001
-    loses_entry = change.new is None and is_locked
-    replaces = change.new is not None and change.is_hard
-    blocks = (loses_entry or replaces) and not accepted
+def _finding(change: IdentityChange, *, is_locked: bool) -> Finding:
+    blocks = change.kind is ChangeKind.CHANGED or (change.kind is ChangeKind.REMOVED and is_locked)
     return Finding(
         rule=ID,
         level=Level.BLOCK if blocks else Level.NOTE,
@@ -178,7 +187,7 @@ def _merged(old: LockedIdentity, new: LockedIdentity, found: tuple[Difference, .
     changed = {each.fact.attribute: each.found for each in found}
     stated = new.publisher.facts.items()
     filled = {fact.attribute: value for fact, value in stated if fact not in old.publisher.facts}
-    return replace(old, publisher=replace(old.publisher, **filled, **changed))
+    return replace(old, publisher=replace(old.publisher, **{**filled, **changed}))
 
 
 def _compare(old: LockedPackage, new: LockedPackage) -> Iterator[IdentityChange]:

@@ -44,7 +44,7 @@ RULE_MEANINGS: Mapping[RuleId, str] = {
     RuleId.IDENTITY_MISSING: (
         '`identity = "required"`, and neither guard.lock nor a pin names who publishes the package.'
     ),
-    RuleId.IDENTITY_LOCK_CHANGED: "The change that is being reviewed (--changed-since) changes guard.lock.",
+    RuleId.IDENTITY_LOCK_CHANGED: "The change that is being reviewed (`--changed-since`) changes guard.lock.",
     RuleId.METADATA_MISMATCH: (
         "The file's own metadata is not what the index told the resolver, so that the file was chosen for what it is "
         "not."

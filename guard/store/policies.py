@@ -12,9 +12,11 @@ from pathlib import Path
 from guard import limits
 from guard.errors import ConfigInvalid, malformed_input_boundary
 from guard.model import Digest
+from guard.policy.identity_lock import IdentityLock, parse_identity_lock
 from guard.policy.schema import PolicyFile, parse_policy, parse_pyproject
 
 POLICY_NAME = "guard.toml"
+IDENTITY_LOCK_NAME = "guard.lock"
 
 
 Load = Callable[[Path], "bytes | None"]
@@ -54,6 +56,25 @@ def find_project_policy(start: Path, *, home: Path, load: Load = load_file) -> P
         found = None if data is None else parse_pyproject(data, path=str(project))
         if found is not None:
             return found
+    return None
+
+
+def find_identity_lock(start: Path, *, home: Path, load: Load = load_file) -> IdentityLock | None:
+    """Return the nearest guard.lock from ``start`` upwards; the search ends where that for a policy does.
+
+    Args:
+        start: where to begin.
+        home: the user's home folder.
+        load: gets the bytes of a file.
+
+    Raises:
+        ConfigInvalid: the file that was found cannot be used.
+    """
+    for folder in _searched_folders(start, home):
+        path = folder / IDENTITY_LOCK_NAME
+        data = load(path)
+        if data is not None:
+            return parse_identity_lock(data, path=str(path))
     return None
 
 
@@ -118,9 +139,9 @@ def _load_bytes(path: Path) -> bytes:
     with contextlib.ExitStack() as stack:
         try:
             stream = stack.enter_context(path.open("rb"))
-            data = stream.read(limits.POLICY_MAX_BYTES + 1)
+            data = stream.read(limits.IDENTITY_LOCK_MAX_BYTES + 1)
         except OSError as error:
             raise ConfigInvalid(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > limits.POLICY_MAX_BYTES:
-        raise ConfigInvalid(f"{path} is larger than {limits.POLICY_MAX_BYTES} bytes")
+    if len(data) > limits.IDENTITY_LOCK_MAX_BYTES:  # a policy may have less, which its reader says
+        raise ConfigInvalid(f"{path} is larger than {limits.IDENTITY_LOCK_MAX_BYTES} bytes")
     return data

@@ -72,11 +72,11 @@ def test_a_change_of_the_lock_and_of_the_policy_together_is_judged_by_the_policy
     stage.write("requirements.txt", hashed(new))
     assert stage.audit().status == 0
     result = stage.audit("--changed-since", "HEAD")
-    assert (result.status, result.rules("block")) == (10, {"provenance-missing", "policy-loosened"})
+    assert (result.status, result.rules("block")) == (10, {"provenance-stripped", "policy-loosened"})
     loosened = next(finding for finding in result.report["findings"] if finding["level"] == "block")
     assert (loosened["rule"], loosened["location"]["line"]) == ("policy-loosened", 3)
     result = stage.audit("--changed-since", "HEAD", "--accept-identity-changes")
-    assert (result.status, result.rules("block")) == (10, {"provenance-missing"})
+    assert (result.status, result.rules("block")) == (10, {"provenance-stripped"})
     stage.write("requirements.txt", hashed(old))
     assert stage.audit("--changed-since", "HEAD").status == 10
     assert stage.audit("--changed-since", "HEAD", "--accept-identity-changes").status == 0
