@@ -123,9 +123,7 @@ def _is_own(locked: LockedArtifact, part: LockPart, project: Path) -> bool:
     path = locked.resolved or ""
     if locked.ecosystem is LockedEcosystem.NPM:
         return stays_inside(path)
-    if path.lower().startswith("file:"):
-        path = path_of_url(path)
-    return is_inside(str(part.path.parent / path), project)
+    return is_inside(str(part.path.parent / _local_path(path)), project)
 
 
 def _is_own_patch(resolved: str) -> bool:
@@ -142,7 +140,17 @@ def _file_of(source: SourceKind, resolved: str) -> str | None:
     return name if name.endswith((".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")) else None
 
 
+def _local_path(address: str) -> str:
+    """Return a path, of a ``file:`` URL the one that it names."""
+    try:
+        return path_of_url(address) if address.lower().startswith("file:") else address
+    except ValueError:
+        return address
+
+
 def _without_user(address: str) -> str:
+    if address.lower().startswith("file:"):
+        return _local_path(address)
     return redact_url(address) if "://" in address else _USER.sub("", address)
 
 
