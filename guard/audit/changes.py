@@ -245,7 +245,7 @@ def _changed_identities(app: App, base: Base, locks: Sequence[LoadedLock]) -> It
     pairs: dict[tuple[str, str], tuple[IdentityLock | None, IdentityLock | None]] = {}
     for lock in locks:
         folder = lock.found.path.parent
-        before, now = app.find_identity_lock(folder, base.load), app.find_identity_lock(folder)
+        before, now = app.find_identity_lock(folder, base.load), app.find_identity_lock(folder, base.load_now)
         key = (before.path if before else "", now.path if now else "")
         pairs[key] = (before, now)
         names = governed.setdefault(key, set())

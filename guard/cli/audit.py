@@ -97,7 +97,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
             stack=stack,
             folder=_evidence_folder(app, request),
             is_offline=request.offline,
-            find_lock=lambda folder: app.find_identity_lock(folder, load_file if base is None else base.load),
+            find_lock=lambda folder: app.find_identity_lock(folder, load_file if base is None else base.load_rules),
         )
         outcome = _decide(app, request, base, policy, locks, engines, show_progress(app, stack))
     findings = (*broken, *(accept(outcome.findings) if request.accept_identity_changes else outcome.findings))

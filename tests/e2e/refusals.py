@@ -27,6 +27,17 @@ def snapshot(*folders: Path) -> dict[str, str]:
     }
 
 
+def lock_publisher(folder: Path, package: str, *, repository_id: str, digest: str) -> None:
+    """Write a guard.lock that names one publisher: the package's repository on GitHub, by an identifier."""
+    name = package.partition(":")[2]
+    (folder / "guard.lock").write_text(
+        f'version = 1\n[[package]]\nname = "{package}"\n[[package.identity]]\n'
+        'issuer = "https://token.actions.githubusercontent.com"\n'
+        f'repository = "https://github.com/acme/{name}"\nrepository-id = "{repository_id}"\n'
+        f'first-seen = "0.1.0"\ndigest = "{digest}"\n'
+    )
+
+
 def install_refused(
     target: Environment, *arguments: str, rules: set[str], status: int = 10, options: tuple[str, ...] = ()
 ) -> Result:

@@ -12,7 +12,15 @@ import pytest
 
 from tests.e2e.npm_environment import NpmEnvironment
 from tests.e2e.npm_locks import entry_of, write_locked, write_published
-from tests.e2e.refusals import INSTALL_HOOKS, blocked_by, canary_of, npm_refused, policy_file, singing
+from tests.e2e.refusals import (
+    INSTALL_HOOKS,
+    blocked_by,
+    canary_of,
+    lock_publisher,
+    npm_refused,
+    policy_file,
+    singing,
+)
 from tests.sim import npm_documents
 from tests.sim.documents import JsonObject
 from tests.sim.faults import Fault
@@ -280,6 +288,18 @@ def test_a_pinned_publisher(npm_target: NpmEnvironment, world: World) -> None:
     assert "https://github.com/acme/evil" in result.stderr
     write_published(npm_target, world.npm, released["own"])
     assert npm_target.guard("ci", options=options).status == 0
+
+
+def test_a_publisher_that_guard_lock_does_not_record(npm_target: NpmEnvironment, world: World) -> None:
+    own = world.publish_npm("own", "1.0.0", attested=True)
+    recorded = maintainer_of("own").source_repository_identifier or ""
+    write_published(npm_target, world.npm, own)
+    lock_publisher(npm_target.project, "npm:own", repository_id="9", digest=f"sha512:{'a' * 128}")
+    npm_refused(npm_target, "ci", rules={"identity-changed"})
+    lock_publisher(npm_target.project, "npm:own", repository_id=recorded, digest=f"sha512:{'a' * 128}")
+    assert npm_target.guard("ci").status == 0
+    write_published(npm_target, world.npm, world.publish_npm("own", "1.1.0"))
+    npm_refused(npm_target, "ci", rules={"provenance-stripped"})
 
 
 # Signatures of the registry.

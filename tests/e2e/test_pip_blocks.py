@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import OLDEST_PIP, Environment
-from tests.e2e.refusals import install_refused
+from tests.e2e.refusals import install_refused, lock_publisher
 from tests.sim.documents import JsonObject
 from tests.sim.packages import make_sdist, make_wheel
 from tests.sim.pep740 import provenance, publish_statement, publisher_of
@@ -192,6 +192,20 @@ def test_a_pinned_publisher_and_no_provenance(target: Environment, world: World,
     world.publish("widget", "1.0.0", attested=False)
     options = policy(tmp_path, pin("https://github.com/acme/widget"))
     install_refused(target, "widget", rules={"provenance-missing"}, options=options)
+
+
+def test_a_publisher_that_guard_lock_does_not_record(target: Environment, world: World) -> None:
+    world.publish("widget", "1.0.0")
+    own = maintainer_of("widget").source_repository_identifier or ""
+    for repository_id, status in (("9", 10), (own, 0)):
+        lock_publisher(target.project, "pypi:widget", repository_id=repository_id, digest=f"sha256:{'a' * 64}")
+        if status:
+            result = install_refused(target, "widget", rules={"identity-changed"})
+            assert "the repository was created anew under its name" in result.stderr
+        else:
+            assert target.install("widget").status == 0
+    world.publish("widget", "1.1.0", attested=False, provenance_flag=False)
+    install_refused(target, "widget==1.1.0", rules={"provenance-stripped"})
 
 
 def test_provenance_that_is_promised_and_not_there(target: Environment, world: World) -> None:
