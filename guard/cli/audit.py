@@ -14,6 +14,7 @@ from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import FoundFile, find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry
+from guard.audit.pins import pins_of
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk, load_if_there
 from guard.audit.staged import read_staged_locks
 from guard.engine.outcome import Outcome
@@ -88,6 +89,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
     else:
         locks, broken = read_locks(app, find_lockfiles(request.paths, cwd=app.cwd, environ=app.environ))
     policy = app.load_policy() if base is None else app.load_policy(base.load_rules)
+    policy = replace(policy, lock_pins=pins_of(locks))
     trust_root = app.load_trust_root(policy)
     with ExitStack() as stack:
         engines = Engines(

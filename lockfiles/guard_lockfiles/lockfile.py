@@ -61,6 +61,8 @@ class LockedArtifact:
         is_optional: whether an installation goes on without it.
         has_install_script: whether it is said to run code when it is installed.
         bundled_in: place of the entry that bundles it, for ``BUNDLED``; ``None`` where no entry does.
+        publishers: who attested the package by the lockfile's own word (PEP 751, ``attestation-identities``): names and
+            texts of each publisher's members.
     """
 
     ecosystem: Ecosystem
@@ -85,6 +87,7 @@ class LockedArtifact:
     is_optional: bool = False
     has_install_script: bool = False
     bundled_in: str | None = None
+    publishers: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

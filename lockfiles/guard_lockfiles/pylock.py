@@ -98,7 +98,12 @@ def _of_package(package: Package, line: int, column: int) -> LockedArtifact:
         place=package.name,
         registry=package.index,
         markers=(str(package.marker),) if package.marker else (),
+        publishers=tuple(map(_publisher, package.attestation_identities or ())),
     )
+
+
+def _publisher(identity: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in identity.items() if isinstance(value, str) and value))
 
 
 def _file(entry: LockedArtifact, file: PackageWheel | PackageSdist) -> LockedArtifact:

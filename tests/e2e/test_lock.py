@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.e2e.audit_stage import AuditStage, hashed, package_lock
+from tests.e2e.audit_stage import AuditStage, hashed, package_lock, pylock
 from tests.e2e.surroundings import Result
 from tests.sim.faults import Fault
 from tests.sim.identity import Identity
@@ -207,6 +207,34 @@ def test_what_a_reviewer_sees_of_a_change_of_guard_lock(stage: AuditStage, good:
     (stage.project / "guard.lock").unlink()
     result = stage.audit("--changed-since", "HEAD")
     assert (result.status, result.rules("block")) == (10, {"identity-lock-changed"})
+
+
+@pytest.mark.parametrize(
+    ("publisher", "rules"),
+    [
+        ('{ kind = "GitHub", repository = "acme/widget", workflow = "release.yml", environment = "x" }', set()),
+        ('{ kind = "GitHub", repository = "acme/gadget", workflow = "release.yml" }', {"identity-mismatch"}),
+        ('{ kind = "GitHub", repository = "acme/widget", workflow = "other.yml" }', {"identity-mismatch"}),
+        ('{ kind = "GitLab", repository = "acme/widget", workflow_filepath = "c.yml" }', {"identity-mismatch"}),
+        ('{ kind = "Google", email = "a@acme.example" }', {"identity-mismatch"}),
+        ('{ kind = "CircleCI", project_id = "1", pipeline_definition_id = "2" }', {"identity-mismatch"}),
+        ('{ kind = "Somebody" }', set()),
+    ],
+)
+def test_publishers_that_a_pylock_names_are_pins(stage: AuditStage, publisher: str, rules: set[str]) -> None:
+    widget = stage.world.publish("widget", "1.0.0", identity=OURS)
+    text = pylock(widget, url=f"{stage.world.pypi.files_url}/packages")
+    stage.write("pylock.toml", f"{text}attestation-identities = [{publisher}]\n")
+    result = stage.audit()
+    assert (result.status, result.rules("block")) == (10 if rules else 0, rules)
+
+
+def test_what_a_pylock_pins_must_have_provenance(stage: AuditStage) -> None:
+    widget = stage.world.publish("widget", "1.0.0", attested=False)
+    publisher = '{ kind = "Google", email = "a@acme.example" }'
+    text = pylock(widget, url=f"{stage.world.pypi.files_url}/packages")
+    stage.write("pylock.toml", f"{text}attestation-identities = [{publisher}]\n")
+    assert stage.audit().rules("block") == {"provenance-missing"}
 
 
 def test_a_young_release_without_provenance_blocks_once_a_change_brings_it(stage: AuditStage) -> None:

@@ -1,0 +1,62 @@
+"""Publishers that lockfiles name by themselves, as pins: PEP 751, ``packages.attestation-identities``.
+
+A tool that wrote them saw attestations by these publishers: one of them must have signed what is locked. They
+are read as an index writes its publishers ("Index hosted attestations"). A kind of publisher that is not known here pins
+nothing; nor does an environment, which indexes write in lower case whatever the certificate says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from guard.attest.publisher import (
+    CircleCIPublisher,
+    GitHubPublisher,
+    GitLabPublisher,
+    GooglePublisher,
+    parse_publisher,
+)
+from guard.audit.reading import LoadedLock
+from guard.errors import MalformedInput
+from guard.model import Ecosystem
+from guard.policy.identity import IdentityPin
+from guard.policy.patterns import normalised_name
+from guard.sigstore.issuers import GITHUB_ISSUER, GITLAB_ISSUER
+
+PackageKey = tuple[Ecosystem, str]
+
+
+def pins_of(locks: Iterable[LoadedLock]) -> Mapping[PackageKey, tuple[IdentityPin, ...]]:
+    """Return the publishers that locks name, by package; where several name some, each of them will do."""
+    pins: dict[PackageKey, tuple[IdentityPin, ...]] = {}
+    for artifact in (each for lock in locks for part in lock.parts for each in part.lock.artifacts):
+        ecosystem = Ecosystem(artifact.ecosystem.value)
+        key = (ecosystem, normalised_name(ecosystem, artifact.name))
+        found = [pin for members in artifact.publishers if (pin := pin_of(dict(members))) is not None]
+        if found:
+            pins[key] = tuple(dict.fromkeys((*pins.get(key, ()), *found)))
+    return pins
+
+
+def pin_of(members: Mapping[str, str]) -> IdentityPin | None:
+    """Return the pin that a publisher's members are; ``None`` where they say nothing that could be compared."""
+    try:
+        publisher = parse_publisher(dict(members))
+    except MalformedInput:
+        return None
+    match publisher:
+        case GitHubPublisher():
+            repository = f"https://github.com/{publisher.repository}"
+            workflow = f".github/workflows/{publisher.workflow}"
+            return IdentityPin(issuer=GITHUB_ISSUER, repository=repository, workflow=workflow)
+        case GitLabPublisher():
+            repository = f"https://gitlab.com/{publisher.repository}"
+            return IdentityPin(issuer=GITLAB_ISSUER, repository=repository, workflow=publisher.workflow_filepath)
+        case GooglePublisher():
+            return IdentityPin(issuer="https://accounts.google.com", san=publisher.email)
+        case CircleCIPublisher():
+            definition = f"{publisher.project_id}/pipeline-definitions/{publisher.pipeline_definition_id}"
+            san = f"https://circleci.com/api/v2/projects/{definition}"
+            return IdentityPin(issuer="https://oidc.circleci.com", san=san)
+        case _:
+            return None
