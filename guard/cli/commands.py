@@ -281,15 +281,16 @@ def audit(app: App, /, **values: Any) -> int:
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--check", is_flag=True, help="Write nothing; exit 10 when guard.lock is not as it should be.")
 @click.option("--all-platforms", is_flag=True, help="Look at the files for every platform, not only for those in use.")
+@click.option("--pylock", is_flag=True, help="Write the publishers into pylock.toml as well (PEP 751).")
 @click.pass_obj
-def lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool) -> int:
+def lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool, pylock: bool) -> int:
     """Record in guard.lock who publishes what lockfiles name, and print who changed.
 
     PATH is as for guard audit. guard.lock is written beside the lockfile, or where there is one already.
     """
     from guard.cli.lock import run_lock
 
-    return run_lock(app, paths, check=check, all_platforms=all_platforms)
+    return run_lock(app, paths, check=check, all_platforms=all_platforms, pylock=pylock)
 
 
 @guard.group()

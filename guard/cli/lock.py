@@ -16,16 +16,20 @@ from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import entries_of
-from guard.audit.reading import LoadedLock
+from guard.audit.pins import members_of
+from guard.audit.reading import LoadedLock, load_from_disk
 from guard.audit.recording import Obstacle, Record, record_publishers
 from guard.cli.audit import read_locks
 from guard.errors import ConfigInvalid, ExitCode
 from guard.managers.progress import show_progress
+from guard.model import Ecosystem, Location
 from guard.policy.identity_lock import IdentityLock, render_identity_lock
 from guard.policy.identity_lock_changes import ChangeKind, PackageKey, update_identity_lock
 from guard.policy.patterns import normalised_name
 from guard.report.text import printable
 from guard.store.policies import IDENTITY_LOCK_NAME
+from guard_lockfiles.errors import MalformedLockfile
+from guard_lockfiles.pylock_publishers import write_publishers
 
 # From the best to the worst.
 _GRAVITY = (ExitCode.ALLOWED, ExitCode.UNDECIDED, ExitCode.BLOCKED)
@@ -46,7 +50,7 @@ class _Plan:
     locks: tuple[LoadedLock, ...]
 
 
-def run_lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool) -> int:
+def run_lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool, pylock: bool) -> int:
     """Record who publishes what lockfiles name.
 
     Args:
@@ -54,6 +58,7 @@ def run_lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: b
         paths: lockfiles and folders; none for the working directory.
         check: whether nothing is written.
         all_platforms: whether entries for every platform are looked at.
+        pylock: whether publishers are written into pylock.toml files as well.
 
     Returns:
         0 where all is recorded; 10 where something is refused, or with ``check`` where guard.lock is stale; 11 where
@@ -81,7 +86,11 @@ def run_lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: b
             outcome = decide_entries(selection, engines)
             records.append(record_publishers(outcome.judged, plan.lock))
         progress.stop()
-    return max((_conclude(app, *each, check=check) for each in zip(plans, records, strict=True)), key=_GRAVITY.index)
+    pairs = tuple(zip(plans, records, strict=True))
+    statuses = [_conclude(app, plan, record, check=check) for plan, record in pairs]
+    if pylock:
+        statuses += [_write_pylocks(plan, record, check=check) for plan, record in pairs]
+    return max(statuses, key=_GRAVITY.index)
 
 
 def _plans(app: App, locks: Sequence[LoadedLock]) -> Iterator[_Plan]:
@@ -115,6 +124,33 @@ def _conclude(app: App, plan: _Plan, record: Record, *, check: bool) -> int:
     if Obstacle.REFUSED in obstacles or (check and is_stale):
         return ExitCode.BLOCKED
     return ExitCode.UNDECIDED if obstacles else ExitCode.ALLOWED
+
+
+def _write_pylocks(plan: _Plan, record: Record, *, check: bool) -> int:
+    """Write the publishers into each pylock.toml, as far as indexes know such publishers (PEP 751)."""
+    publishers = {
+        name: [dict(members) for each in identities if (members := members_of(each.publisher)) is not None]
+        for (ecosystem, name), identities in record.seen.items()
+        if ecosystem is Ecosystem.PYPI
+    }
+    status = ExitCode.ALLOWED
+    for lock in plan.locks:
+        if lock.found.format.id != "pylock":
+            continue
+        before = load_from_disk(lock.found.path)
+        try:
+            after = write_publishers(before, publishers)
+        except MalformedLockfile as error:
+            place = Location(lock.shown, error.line)
+            raise ConfigInvalid(f"{place}: {error.message}", hint="remove attestation-identities") from error
+        if after == before:
+            continue
+        click.echo(printable(f"changed {lock.shown}: the publishers that it names"))
+        if check:
+            status = ExitCode.BLOCKED
+        else:
+            _write(lock.found.path, after)
+    return status
 
 
 def _kept(app: App, plan: _Plan) -> set[PackageKey]:

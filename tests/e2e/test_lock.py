@@ -229,6 +229,22 @@ def test_publishers_that_a_pylock_names_are_pins(stage: AuditStage, publisher: s
     assert (result.status, result.rules("block")) == (10 if rules else 0, rules)
 
 
+def test_publishers_are_written_into_a_pylock(stage: AuditStage) -> None:
+    widget, plain = (
+        stage.world.publish("widget", "1.0.0", identity=OURS),
+        stage.world.publish("b", "1.0", attested=False),
+    )
+    text = pylock(widget, plain, url=f"{stage.world.pypi.files_url}/packages")
+    path = stage.write("pylock.toml", text)
+    assert (lock(stage).status, path.read_text()) == (0, text)
+    assert (lock(stage, "--pylock", "--check").status, path.read_text()) == (10, text)
+    assert lock(stage, "--pylock").stdout == "changed pylock.toml: the publishers that it names\n"
+    line = 'attestation-identities = [{ kind = "GitHub", repository = "acme/widget", workflow = "release.yml" }]\n'
+    assert path.read_text() == text.replace('name = "widget"\n', f'name = "widget"\n{line}')
+    assert lock(stage, "--pylock", "--check").status == 0
+    assert stage.audit().status == 0
+
+
 def test_what_a_pylock_pins_must_have_provenance(stage: AuditStage) -> None:
     widget = stage.world.publish("widget", "1.0.0", attested=False)
     publisher = '{ kind = "Google", email = "a@acme.example" }'
