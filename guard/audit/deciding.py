@@ -12,10 +12,9 @@ from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry, LoadBeside, entries_of
 from guard.audit.platforms import AuditPlatform, Platforms, platforms_named, platforms_of
 from guard.audit.reading import LoadedLock, load_if_there
+from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest
-from guard.engine.npm import NpmEngine
 from guard.engine.outcome import NotDecided, Outcome
-from guard.engine.pypi import PyPIEngine
 from guard.model import Ecosystem, Facts, Finding, Judged, Level, Location, RuleId, SourceKind
 from guard.store.files import measure
 
@@ -159,7 +158,7 @@ def batches_of(
 
 def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Mapping[LockedRequest, Judged]:
     asked = tuple(question for question, entry in batch.questions.items() if not _is_local(entry))
-    engine: NpmEngine | PyPIEngine
+    engine: Engine
     if batch.ecosystem is Ecosystem.NPM:
         engine = engines.npm(batch.lock.found.path.parent)
         judged = engine.judge_all_locked(asked, done=done)

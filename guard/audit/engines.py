@@ -9,22 +9,23 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guard.app import App
 from guard.attest.npm_signature import RegistryKey
-from guard.engine.npm import NpmEngine
-from guard.engine.pypi import PyPIEngine
 from guard.engine.recollection import Recollection
-from guard.managers.npm.configured import load_keys, make_npm_client
-from guard.managers.pip.configured import make_index_client
 from guard.managers.pip.requirements import IndexSettings
 from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import Policy
-from guard.registry.npm import NpmClient
-from guard.registry.pypi import IndexClient
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
 from guard.store.evidence_folder import EvidenceFolder
+
+if TYPE_CHECKING:  # most projects have locks of one ecosystem, and what is for the other one is not imported
+    from guard.engine.npm import NpmEngine
+    from guard.engine.pypi import PyPIEngine
+    from guard.registry.npm import NpmClient
+    from guard.registry.pypi import IndexClient
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +93,8 @@ class Engines:
         policy = self._policy_at(folder)
         key = (index, policy.identity_lock.path if policy.identity_lock else "")
         if key not in self._pypi:
+            from guard.engine.pypi import PyPIEngine
+
             engine = PyPIEngine(
                 index=self.index_client(index),
                 store=self.app.file_store,
@@ -115,6 +118,9 @@ class Engines:
         policy = self._policy_at(folder)
         key = (own if own.is_file() else None, policy.identity_lock.path if policy.identity_lock else "")
         if key not in self._npm:
+            from guard.engine.npm import NpmEngine
+            from guard.managers.npm.configured import load_keys
+
             engine = NpmEngine(
                 client=self.npm_client(folder),
                 store=self.app.file_store,
@@ -132,10 +138,14 @@ class Engines:
 
     def index_client(self, index: IndexSettings) -> IndexClient:
         """Return a new client for the indexes that a lock's requirement files ask for; see :meth:`pypi`."""
+        from guard.managers.pip.configured import make_index_client
+
         return make_index_client(self.app, self.policy, files=index)
 
     def npm_client(self, folder: Path) -> NpmClient:
         """Return a new client for the registries that npm would use in a folder; see :meth:`npm`."""
+        from guard.managers.npm.configured import make_npm_client
+
         return make_npm_client(self.app, self.policy, folder=folder)
 
     def _policy_at(self, folder: Path | None) -> Policy:

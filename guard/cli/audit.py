@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,22 +22,12 @@ from guard.errors import ConfigInvalid, ExitCode, UsageError
 from guard.managers.progress import Progress, show_progress
 from guard.model import Finding
 from guard.policy.policy import Policy
-from guard.report.github import render_annotations, render_step_summary
-from guard.report.json_report import render_json
-from guard.report.junit import render_junit
 from guard.report.model import RunReport
-from guard.report.sarif import render_sarif
 from guard.store.evidence_folder import EvidenceFolder
 from guard.store.policies import load_file
 
-# What each format makes of a report; `text` is for people, and stands on standard error in any case.
-RENDERERS: Mapping[str, Callable[[RunReport], str]] = {
-    "json": render_json,
-    "sarif": render_sarif,
-    "github": render_annotations,
-    "junit": render_junit,
-}
-FORMATS = ("text", *RENDERERS)
+# `text` is for people, and stands on standard error in any case.
+FORMATS = ("text", "json", "sarif", "github", "junit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +191,30 @@ def _texts(
     app: App, report: RunReport, written: tuple[tuple[str, Path | None], ...]
 ) -> Iterator[tuple[str, Path | None, str]]:
     for name, path in written:
-        yield name, path, RENDERERS[name](report)
+        yield name, path, _render(name, report)
         summary = app.environ.get("GITHUB_STEP_SUMMARY")
         if name == "github" and summary:
+            from guard.report.github import render_step_summary
+
             yield "summary", Path(summary), render_step_summary(report)
+
+
+def _render(name: str, report: RunReport) -> str:
+    """Return the report in one format, whose renderer is imported only where it is asked for."""
+    match name:
+        case "sarif":
+            from guard.report.sarif import render_sarif
+
+            return render_sarif(report)
+        case "github":
+            from guard.report.github import render_annotations
+
+            return render_annotations(report)
+        case "junit":
+            from guard.report.junit import render_junit
+
+            return render_junit(report)
+        case _:
+            from guard.report.json_report import render_json
+
+            return render_json(report)

@@ -9,17 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from guard_lockfiles.bun import parse_bun_lock
 from guard_lockfiles.lockfile import Lockfile
-from guard_lockfiles.package_lock_entries import parse_package_lock_entries
-from guard_lockfiles.pdm import parse_pdm_lock
-from guard_lockfiles.pipfile_lock import parse_pipfile_lock
-from guard_lockfiles.pnpm import parse_pnpm_lock
-from guard_lockfiles.poetry import parse_poetry_lock
-from guard_lockfiles.pylock import parse_pylock
-from guard_lockfiles.requirements_lock import parse_requirements_lock
-from guard_lockfiles.uv import parse_uv_lock
-from guard_lockfiles.yarn import parse_yarn_lock
 
 # A file of constraints limits what other files name, and names nothing itself.
 _NO_CONSTRAINTS = r"(?!.*constraints)"
@@ -42,19 +32,82 @@ class Format:
     folder: str | None = None
 
 
+# A parser is imported when a file of its format is read: there are many, and a project has one or two.
+
+
+def _parse_bun_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.bun import parse_bun_lock
+
+    return parse_bun_lock(data)
+
+
+def _parse_package_lock_entries(data: bytes) -> Lockfile:
+    from guard_lockfiles.package_lock_entries import parse_package_lock_entries
+
+    return parse_package_lock_entries(data)
+
+
+def _parse_pdm_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.pdm import parse_pdm_lock
+
+    return parse_pdm_lock(data)
+
+
+def _parse_pipfile_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.pipfile_lock import parse_pipfile_lock
+
+    return parse_pipfile_lock(data)
+
+
+def _parse_pnpm_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.pnpm import parse_pnpm_lock
+
+    return parse_pnpm_lock(data)
+
+
+def _parse_poetry_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.poetry import parse_poetry_lock
+
+    return parse_poetry_lock(data)
+
+
+def _parse_pylock(data: bytes) -> Lockfile:
+    from guard_lockfiles.pylock import parse_pylock
+
+    return parse_pylock(data)
+
+
+def _parse_requirements_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.requirements_lock import parse_requirements_lock
+
+    return parse_requirements_lock(data)
+
+
+def _parse_uv_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.uv import parse_uv_lock
+
+    return parse_uv_lock(data)
+
+
+def _parse_yarn_lock(data: bytes) -> Lockfile:
+    from guard_lockfiles.yarn import parse_yarn_lock
+
+    return parse_yarn_lock(data)
+
+
 # One line for each format, in the order of docs/lockfiles.md.
 FORMATS: tuple[Format, ...] = (
-    Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*requirements.*\.txt"), parse_requirements_lock),
-    Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*\.txt"), parse_requirements_lock, folder="requirements"),
-    Format("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml"), parse_pylock),
-    Format("uv", re.compile(r"uv\.lock|.+\.py\.lock"), parse_uv_lock),
-    Format("poetry", re.compile(r"poetry\.lock"), parse_poetry_lock),
-    Format("pdm", re.compile(r"pdm\.lock"), parse_pdm_lock),
-    Format("pipfile", re.compile(r"Pipfile\.lock"), parse_pipfile_lock),
-    Format("package-lock", re.compile(r"package-lock\.json|npm-shrinkwrap\.json"), parse_package_lock_entries),
-    Format("yarn", re.compile(r"yarn\.lock"), parse_yarn_lock),
-    Format("pnpm", re.compile(r"pnpm-lock(?:\..+)?\.yaml"), parse_pnpm_lock),  # of a branch, too
-    Format("bun", re.compile(r"bun\.lock"), parse_bun_lock),
+    Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*requirements.*\.txt"), _parse_requirements_lock),
+    Format("requirements", re.compile(rf"{_NO_CONSTRAINTS}.*\.txt"), _parse_requirements_lock, folder="requirements"),
+    Format("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml"), _parse_pylock),
+    Format("uv", re.compile(r"uv\.lock|.+\.py\.lock"), _parse_uv_lock),
+    Format("poetry", re.compile(r"poetry\.lock"), _parse_poetry_lock),
+    Format("pdm", re.compile(r"pdm\.lock"), _parse_pdm_lock),
+    Format("pipfile", re.compile(r"Pipfile\.lock"), _parse_pipfile_lock),
+    Format("package-lock", re.compile(r"package-lock\.json|npm-shrinkwrap\.json"), _parse_package_lock_entries),
+    Format("yarn", re.compile(r"yarn\.lock"), _parse_yarn_lock),
+    Format("pnpm", re.compile(r"pnpm-lock(?:\..+)?\.yaml"), _parse_pnpm_lock),  # of a branch, too
+    Format("bun", re.compile(r"bun\.lock"), _parse_bun_lock),
 )
 
 
