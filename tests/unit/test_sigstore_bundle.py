@@ -230,7 +230,7 @@ def test_null_is_left_out() -> None:
         pytest.param(with_proof(rootHash=None), "rootHash", id="no-root"),
         pytest.param(with_proof(hashes={}), "no list of strings", id="hashes-no-list"),
         pytest.param(with_proof(hashes=[1]), "no list of strings", id="hashes-of-numbers"),
-        pytest.param(with_proof(hashes=["!"]), "no base64", id="hash-no-base64"),
+        pytest.param(with_proof(hashes=["!"]), "'hashes' is no base64", id="hash-no-base64"),
         pytest.param(with_proof(checkpoint="x"), "checkpoint", id="checkpoint-no-object"),
         pytest.param(with_proof(checkpoint={"envelope": 1}), "envelope", id="checkpoint-no-text"),
         pytest.param(
@@ -244,10 +244,10 @@ def test_null_is_left_out() -> None:
         pytest.param(document(dsseEnvelope=None), "0 signed contents", id="no-content"),
         pytest.param(document(messageSignature=MESSAGE), "2 signed contents", id="two-contents"),
         pytest.param(document(dsseEnvelope=[]), "dsseEnvelope", id="envelope-no-object"),
-        pytest.param(document(dsseEnvelope=ENVELOPE | {"signatures": []}), "0 signatures", id="no-signature"),
+        pytest.param(document(dsseEnvelope=ENVELOPE | {"signatures": []}), "0 signatures, not one", id="no-signature"),
         pytest.param(
             document(dsseEnvelope=ENVELOPE | {"signatures": ENVELOPE["signatures"] * 2}),  # type: ignore[operator]
-            "2 signatures",
+            "2 signatures, not one",
             id="two-signatures",
         ),
         pytest.param(document(dsseEnvelope=ENVELOPE | {"payload": ""}), "is empty", id="empty-payload"),
