@@ -298,7 +298,7 @@ _INCLUSION_FLAWS = {
     ),
     "checkpoint-without-root": _inclusion("names no origin", renoted(lambda lines: lines[:2])),
     "checkpoint-of-short-root": _inclusion("no hash", renoted(lambda lines: [*lines[:2], base64_text(bytes(31))])),
-    "checkpoint-of-no-base64": _inclusion("no base64", renoted(lambda lines: [*lines[:2], "!"])),
+    "checkpoint-of-no-base64": _inclusion("root is no base64", renoted(lambda lines: [*lines[:2], "!"])),
 }
 
 

@@ -314,3 +314,8 @@ def test_an_interrupt_stays_an_interrupt(raised: BaseException, monkeypatch: pyt
     monkeypatch.setattr(serialization, "load_der_public_key", fail)
     with pytest.raises(type(raised)):
         verify(GOOD)
+
+
+def test_what_is_no_time_is_said() -> None:
+    with pytest.raises(MalformedInput, match="the beginning or end of a key is no time"):
+        parse_registry_keys(document(LISTED | {"expires": 5}))

@@ -144,7 +144,7 @@ ROOT = base64.b64encode(tree_hash(LEAVES[:3])).decode()
         pytest.param(f"origin\n{'9' * 19}\n{ROOT}\n", "another tree", id="large"),
         pytest.param(f"origin\n0\n{ROOT}\n", "another tree", id="empty-tree"),
         pytest.param(f"origin\n10\n{ROOT}\n", "another tree", id="two-digits"),
-        pytest.param(f"origin\n3\n{ROOT} \n", "no base64", id="root-and-space"),
+        pytest.param(f"origin\n3\n{ROOT} \n", "root is no base64", id="root-and-space"),
         pytest.param(f"origin\n3\n{ROOT[:-4]}\n", "no hash", id="short-root"),
         pytest.param("origin\n3\n\n", "no signature", id="two-blank-lines"),
         pytest.param(f"origin\n3\n\n{ROOT}\n", "no signed note", id="blank-line-inside"),
@@ -179,7 +179,7 @@ SIGNATURE = LINE.rstrip("\n").rpartition(" ")[2]
         pytest.param(f"\u2014 name {SIGNATURE}\r\n", "no signature", id="carriage-return"),
         pytest.param(f"\n{LINE}", "no signature", id="empty-line"),
         pytest.param(f"{LINE}\n", "no signed note", id="empty-last-line"),
-        pytest.param("\u2014 name AAAAA\n", "no base64", id="no-base64"),
+        pytest.param("\u2014 name AAAAA\n", "signature is no base64", id="no-base64"),
         pytest.param(f"\u2014 name {base64.b64encode(REKOR.log_id[:4]).decode()}\n", "empty signature", id="empty"),
         pytest.param(
             f"\u2014 name {base64.b64encode(REKOR.log_id[:4] + b'1').decode()}\n", "does not hold", id="short"
