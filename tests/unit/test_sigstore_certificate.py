@@ -157,6 +157,11 @@ def test_two_forms_of_a_claim_must_agree(old: int, old_value: str, new: int, new
         assert f".{old} says" in error.message
 
 
+def test_a_repository_is_a_path_without_the_slashes_around_it() -> None:
+    for path in ("acme/box", "acme/box/", "/acme/box"):
+        read({8: der(ISSUER), 5: b"acme/box", 12: der(f"https://github.com/{path}")})
+
+
 def test_the_commit_of_the_workflow_may_differ_from_the_commit_that_is_built() -> None:
     read({8: der(ISSUER), 3: b"abc", 13: der("abc"), 19: der("def")})
 
@@ -173,6 +178,7 @@ def test_the_commit_of_the_workflow_may_differ_from_the_commit_that_is_built() -
         pytest.param({8: der(ISSUER) + b"x"}, "cannot be read", id="bytes-after-der"),
         pytest.param({8: der(ISSUER)[:-1]}, "cannot be read", id="der-too-short"),
         pytest.param({8: b"\x0c\x81\x01a"}, "cannot be read", id="length-not-minimal"),
+        pytest.param({8: b"\x0c\x81\x7f" + b"a" * 127}, "cannot be read", id="length-just-not-minimal"),
         pytest.param({8: b"\x0c\x82\x00\x80" + b"a" * 128}, "cannot be read", id="length-padded"),
         pytest.param({8: b"\x0c\x80a\x00\x00"}, "cannot be read", id="indefinite-length"),
         pytest.param({8: b"\x0c\x80" + b"a" * 128}, "cannot be read", id="indefinite-length-that-would-be-128"),

@@ -78,6 +78,8 @@ def test_refuses_when_first_used(data: bytes) -> None:
     verifier = Verifier(parse_trust_root(data, source="my root"), now=datetime.now(timezone.utc))
     with pytest.raises(ConfigInvalid, match="trust root my root cannot be used"):
         verifier.verify_dsse(b"{}")
+    with pytest.raises(ConfigInvalid, match="trust root my root cannot be used"):
+        verifier.require_usable()
 
 
 @given(st.binary(max_size=200))
@@ -93,3 +95,7 @@ def test_importing_verification_loads_no_cryptography() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_root_at_the_ceiling_is_read() -> None:
+    assert parse_trust_root(PRODUCTION + b" " * (TRUST_ROOT_MAX_BYTES - len(PRODUCTION)), source="my root").data
