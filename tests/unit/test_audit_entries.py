@@ -97,7 +97,7 @@ def sources(name: str) -> dict[str, SourceKind]:
 def check(entries: tuple[AuditEntry, ...]) -> None:
     for entry in entries:
         shown = without_credentials(f"{entry.artifact.purl} {entry.artifact.origin} {entry.location}")
-        assert "u:p@" not in shown
+        assert "://u:p@" not in shown
         assert entry.artifact.name
 
 
