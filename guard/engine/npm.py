@@ -26,6 +26,7 @@ from guard.errors import MalformedInput, NotFound, Unavailable
 from guard.model import (
     Artifact,
     Digest,
+    EarlierRelease,
     Ecosystem,
     Evidence,
     Facts,
@@ -185,6 +186,26 @@ class NpmEngine(Engine):
         """
         return self._source.fetch_version(name, version)
 
+    def find_earlier(self, name: str, version: str) -> EarlierRelease | None:
+        """Return the next lower release that has provenance by the registry's listing, with what is verified about it.
+
+        Args:
+            name: of the package.
+            version: that it is lower than.
+        """
+        try:
+            packument = self._source.fetch_packument(name)
+            found = _find_earlier(packument, version)
+            other = packument.version(found.version) if found else None
+        except (Unavailable, MalformedInput) as error:
+            return earlier_release(Earlier("the release before", is_same_line=False), problem=error.message)
+        if found is None or other is None:
+            return None
+        sha512 = next((digest for digest in other.digests if digest.algorithm == "sha512"), None)
+        if sha512 is None:
+            return earlier_release(found, problem="its registry lists no sha512 of it")
+        return earlier_release(found, self._evidence_of(other, sha512))
+
     def _judge(self, request: NpmRequest) -> Judged:
         artifact = _artifact(request)
         # A lock that npm has just made pins digests, too, but nobody wrote it before.
@@ -308,19 +329,7 @@ class NpmEngine(Engine):
             return self._with_loss(facts, published)
         if not verified_provenance(facts) or not is_young(facts, self.policy_for(facts.artifact)):
             return facts
-        try:
-            packument = self._source.fetch_packument(published.name)
-            found = _find_earlier(packument, published.version)
-            other = packument.version(found.version) if found else None
-        except (Unavailable, MalformedInput) as error:
-            unknown = Earlier("the release before", is_same_line=False)
-            return replace(facts, earlier=earlier_release(unknown, problem=error.message))
-        if found is None or other is None:
-            return facts
-        sha512 = next((digest for digest in other.digests if digest.algorithm == "sha512"), None)
-        if sha512 is None:
-            return replace(facts, earlier=earlier_release(found, problem="its registry lists no sha512 of it"))
-        return replace(facts, earlier=earlier_release(found, self._evidence_of(other, sha512)))
+        return replace(facts, earlier=self.find_earlier(published.name, published.version))
 
     def _with_loss(self, facts: Facts, published: PublishedVersion) -> Facts:
         try:

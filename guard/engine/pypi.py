@@ -28,6 +28,7 @@ from guard.errors import EvidenceCode, MalformedInput, NotFound, Unavailable
 from guard.model import (
     Artifact,
     Digest,
+    EarlierRelease,
     Ecosystem,
     Evidence,
     EvidenceKind,
@@ -141,6 +142,29 @@ class PyPIEngine(Engine):
         """
         return self.run_all((functools.partial(self.judge, *request) for request in requests), done=done)
 
+    def judge_listed(self, project: Project, file: IndexFile, *, pins: Pins = NO_PINS, is_locked: bool) -> Judged:
+        """Decide one file of an index by what is said about it, without its bytes.
+
+        Args:
+            project: as its index lists it, with all its releases.
+            file: one of its files.
+            pins: digests that the user knows of it.
+            is_locked: whether the user names this very release.
+        """
+        facts = replace(listed_facts(project, file, pins), is_locked=is_locked)
+        return self._judge_unseen(project, file, facts)
+
+    def find_earlier(self, project: Project, file: IndexFile) -> EarlierRelease | None:
+        """Return the next lower release that has provenance by the index's listing, with what is verified about it."""
+        found = find_earlier_file(project, file, alike=False)
+        if found is None:
+            return None
+        earlier, other = found
+        sha256 = next((digest for digest in other.digests if digest.algorithm == "sha256"), None)
+        if sha256 is None:
+            return earlier_release(earlier, problem=f"the index lists no sha256 of {other.filename}")
+        return earlier_release(earlier, self._evidence_of(project, other, sha256))
+
     def judge_locked(self, request: LockedRequest, *, fits: Callable[[str], bool]) -> Judged:
         """Decide what a lock names, without its bytes. Never raises for what a server sends.
 
@@ -223,15 +247,17 @@ class PyPIEngine(Engine):
         problem, is_configured = compare_file_address(request.resolved, file, self._index.urls)
         if not request.resolved:
             problem, is_configured = compare_registry(request.registry, self._index.urls, (PYPI_HOST, PYPI_FILES_HOST))
-        facts = require_comparable(
-            replace(
-                listed_facts(project, file, request.pins),
-                is_locked=not request.is_new,
-                unlisted_pins=unlisted,
-                resolved_problem=problem,
-                resolved_is_configured=is_configured,
-            )
+        facts = replace(
+            listed_facts(project, file, request.pins),
+            is_locked=not request.is_new,
+            unlisted_pins=unlisted,
+            resolved_problem=problem,
+            resolved_is_configured=is_configured,
         )
+        return self._judge_unseen(project, file, facts)
+
+    def _judge_unseen(self, project: Project, file: IndexFile, facts: Facts) -> Judged:
+        facts = require_comparable(facts)
         sha256 = bound_digest(facts, "sha256")
         if sha256 is not None:
             facts = replace(facts, evidence=self._evidence_of(project, file, sha256))
@@ -313,15 +339,10 @@ class PyPIEngine(Engine):
                 return replace(facts, registry_problem=f"its earlier releases could not be looked at: {error.message}")
             unknown = Earlier("the release before", is_same_line=False)
             return replace(facts, earlier=earlier_release(unknown, problem=error.message))
+        if not is_lost:
+            return replace(facts, earlier=self.find_earlier(project, file))
         found = find_earlier_file(project, file, alike=bool(facts.attested_beside))
-        if found is None or is_lost:
-            return replace(facts, earlier=earlier_release(found[0]) if found else None)
-        earlier, other = found
-        sha256 = next((digest for digest in other.digests if digest.algorithm == "sha256"), None)
-        if sha256 is None:
-            problem = f"the index lists no sha256 of {other.filename}"
-            return replace(facts, earlier=earlier_release(earlier, problem=problem))
-        return replace(facts, earlier=earlier_release(earlier, self._evidence_of(project, other, sha256)))
+        return replace(facts, earlier=earlier_release(found[0]) if found else None)
 
     def _evidence_of(self, project: Project, file: IndexFile, sha256: Digest) -> tuple[Evidence, ...]:
         key = (project.name, file.url, sha256)
