@@ -309,6 +309,7 @@ class App:
         show: Callable[[RunReport], None] = lambda _: None,
         unusable: bool = False,
         is_offline: bool = False,
+        is_explained: bool = False,
     ) -> int:
         """Report what a run came to.
 
@@ -321,6 +322,7 @@ class App:
             show: prints what the command's own standard output has of the report, before the verdict is said.
             unusable: whether the input itself could not be used, which beats what was decided.
             is_offline: whether nothing may be fetched behind the user's back either.
+            is_explained: whether ``show`` says what was found on each artifact, so that it is not said twice.
 
         Returns:
             The exit status: 10 or 11 where guard refused, else the tool's own.
@@ -354,7 +356,8 @@ class App:
         )
         show(report)
         if refused is not None or not self.options.quiet:
-            render_text(report, self.console, verbose=self.options.verbose > 0)
+            verbose = self.options.verbose > 0
+            render_text(report, self.console, verbose=verbose, is_explained=is_explained)
         if self.options.report is not None:
             _write_report(self.options.report, render_json(report))
         if policy is not None and not is_offline:

@@ -29,6 +29,7 @@ TUF_FILE_MAX_BYTES = 5 * MIB  # what python-tuf allows the largest role; Sigstor
 NPM_LOCK_MAX_BYTES = 50 * MIB  # real ones reach a few megabytes
 LOCKFILE_MAX_BYTES = 50 * MIB  # of any format, which is what the parsers take
 LOCK_INCLUDES_MAX_COUNT = 1000
+EXPLAINED_FILES_MAX_COUNT = 100  # files of one release, one request each; a release for many platforms has some 150
 # Artifacts. PyPI allows projects up to 10 GiB a file on request; without a cap a server could fill the disk.
 ARTIFACT_MAX_BYTES = 10 * 1024 * MIB
 # What an npm tarball may unpack to; the largest real ones have about 1 GiB, and a bomb a thousand times its own size.

@@ -293,6 +293,22 @@ def lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool,
     return run_lock(app, paths, check=check, all_platforms=all_platforms, pylock=pylock)
 
 
+@guard.command()
+@click.argument("spec", metavar="SPEC")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@common_options
+@click.pass_obj
+def explain(app: App, spec: str, *, style: str) -> int:
+    """Say who built SPEC, from what, and what the policy says of it and why; nothing is installed or fetched.
+
+    SPEC is pypi:NAME[==VERSION], npm:NAME[@VERSION], or a wheel, source distribution or npm tarball. Without a version
+    it is the newest release that a resolver is offered here.
+    """
+    from guard.cli.explain import run_explain
+
+    return run_explain(app, spec, as_json=style == "json")
+
+
 @guard.group()
 def evidence() -> None:
     """Save evidence for machines that cannot ask registries."""

@@ -17,10 +17,11 @@ Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 
 def render_json(report: RunReport) -> str:
     """Return the report as JSON text, ASCII only, so that no terminal can be reached through a package's name."""
-    return json.dumps(_report(report), indent=2) + "\n"
+    return json.dumps(report_document(report), indent=2) + "\n"
 
 
-def _report(report: RunReport) -> dict[str, Json]:
+def report_document(report: RunReport) -> dict[str, Json]:
+    """Return the report as a document."""
     root = report.trust_root
     return {
         "schema": SCHEMA,

@@ -42,7 +42,7 @@ class _Entry:
     artifacts: tuple[Artifact, ...]
 
 
-def render_text(report: RunReport, console: Console, *, verbose: bool = False) -> None:
+def render_text(report: RunReport, console: Console, *, verbose: bool = False, is_explained: bool = False) -> None:
     """Print the report. Every line starts with ``guard:``; the last one is ``guard: blocked``, ``undecided`` or
     ``allowed`` followed by the counts, for scripts to read.
 
@@ -50,8 +50,12 @@ def render_text(report: RunReport, console: Console, *, verbose: bool = False) -
         report: the run.
         console: where to print; usually standard error, which a wrapped tool's own output does not use.
         verbose: also print notes on single artifacts, and one line for each artifact.
+        is_explained: whether the command says itself what was found on each artifact, so that it is not said twice.
     """
     entries = sorted(_entries(report), key=lambda entry: entry.finding.level)
+    if is_explained:
+        report, verbose = replace(report, held_back=()), False
+        entries = [entry for entry in entries if not entry.artifacts]
     for entry in entries:
         if verbose or _is_said_always(entry):
             _print_entry(entry, console)

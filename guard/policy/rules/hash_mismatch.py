@@ -19,15 +19,19 @@ from guard.policy.provenance import REGISTRY_SOURCES
 
 ID = RuleId.HASH_MISMATCH
 
+_CHANGED = "do not install it; compare the lock's hash with the registry's page of this release"
+_MISSPELT = "look at the name and the version: somebody may register a name that is free"
+
 
 def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:  # noqa: ARG001  no setting applies
     """Yield a block for every comparison that fails, and a warning for hashes of nothing that is listed."""
+    is_unknown = bool(facts.bytes_problem) and not facts.listed and not facts.artifact.pinned
     for problem in _problems(facts):
         yield Finding(
             rule=ID,
             level=Level.BLOCK,
             message=f"{facts.artifact.file or facts.artifact.spec}: {problem}",
-            next="do not install it; compare the lock's hash with the registry's page of this release",
+            next=_MISSPELT if is_unknown else _CHANGED,
             location=facts.artifact.location,
         )
     if facts.unlisted_pins:
