@@ -347,6 +347,7 @@ class App:
             exit_code=exit_code,
             verdict=outcome.verdict,
             policy=policy.sources_read if policy else (),
+            identity_lock=policy.identity_lock if policy else None,
             trust_root=self._trust_root_used(trust_root),
             artifacts=outcome.judged,
             findings=(*self.notes, *outcome.findings),

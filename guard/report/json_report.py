@@ -40,6 +40,9 @@ def report_document(report: RunReport) -> dict[str, Json]:
             {"path": source.path, "digest": str(source.digest), "class": source.policy_class.value}
             for source in report.policy
         ],
+        "identity_lock": None
+        if report.identity_lock is None
+        else {"path": report.identity_lock.path, "digest": str(report.identity_lock.digest)},
         "trust_root": None
         if root is None
         else {"source": without_credentials(root.source), "digest": str(root.digest), "age_days": root.age_days},

@@ -11,6 +11,7 @@ from datetime import datetime
 from guard.engine.outcome import NotDecided
 from guard.errors import ExitCode
 from guard.model import Digest, EvidenceState, Finding, HeldBack, Judged, Verdict
+from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import PolicySource
 from guard.policy.provenance import provenance_state
 
@@ -55,6 +56,7 @@ class RunReport:
         exit_code: the status guard ends with; the tool's own where guard allowed the run.
         verdict: of the run: BLOCK, UNDECIDED or ALLOW.
         policy: every policy file that was read.
+        identity_lock: the guard.lock that governs the working directory; ``None`` when there is none.
         trust_root: ``None`` when none was needed.
         artifacts: all that were decided.
         findings: those that belong to no artifact.
@@ -72,6 +74,7 @@ class RunReport:
     exit_code: int = ExitCode.INTERNAL
     verdict: Verdict = Verdict.BLOCK
     policy: tuple[PolicySource, ...] = ()
+    identity_lock: IdentityLock | None = None
     trust_root: TrustRootUsed | None = None
     artifacts: tuple[Judged, ...] = ()
     findings: tuple[Finding, ...] = ()
