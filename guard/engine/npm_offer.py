@@ -104,7 +104,7 @@ class NpmOffers:
             published_at = times(version) if times else None
             # A version without a time is one for the rule to judge.
             is_young = times is not None and (published_at is None or too_new_until(published_at, policy) is not None)
-            if is_young or policy.needs_provenance or version in addressed:
+            if is_young or policy.needs_provenance or policy.locked or version in addressed:
                 yield version, published_at
 
     def _times(

@@ -13,7 +13,13 @@ from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, HeldBack, L
 from guard.policy.age import too_new_until
 from guard.policy.exceptions import apply_exceptions
 from guard.policy.policy import PackagePolicy
-from guard.policy.rules import provenance_missing, release_too_new, sdist_not_allowed, source_not_allowed
+from guard.policy.rules import (
+    provenance_missing,
+    provenance_stripped,
+    release_too_new,
+    sdist_not_allowed,
+    source_not_allowed,
+)
 from guard.policy.rules import yanked as yanked_rule
 from guard.policy.settings import SdistMode
 
@@ -53,7 +59,7 @@ def evaluate_offer(facts: Facts, policy: PackagePolicy) -> HeldBack | None:
     if facts.is_locked:
         return None
     # Evidence that nobody has looked for yet is no missing evidence.
-    rules = (*_RULES, provenance_missing) if facts.evidence else _RULES
+    rules = (*_RULES, provenance_missing, provenance_stripped) if facts.evidence else _RULES
     for rule in rules:
         for finding in apply_exceptions(rule.check(replace(facts, other_indexes=()), policy), policy):
             if finding.level is Level.BLOCK:
@@ -70,7 +76,7 @@ def may_be_refused(policy: PackagePolicy, *, filename: str, published_at: dateti
         published_at: when the index took it.
         yanked: as :class:`guard.model.Facts` has it.
     """
-    if yanked is not None or policy.needs_provenance or SourceKind.REGISTRY not in policy.sources:
+    if yanked is not None or policy.needs_provenance or policy.locked or SourceKind.REGISTRY not in policy.sources:
         return True
     if policy.sdist is SdistMode.BLOCK and not filename.lower().endswith(".whl"):
         return True

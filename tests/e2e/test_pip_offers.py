@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Environment
-from tests.e2e.refusals import guard_refused, install_refused
+from tests.e2e.refusals import guard_refused, install_refused, lock_publisher
 from tests.sim.packages import make_sdist
 from tests.sim.world import World, maintainer_of
 
@@ -115,6 +115,18 @@ def test_releases_without_provenance_are_not_offered_where_it_is_required(
     refused = policy_of(tmp_path, 'provenance = "required"')
     # Its release before had provenance, which says more than that this one has none.
     install_refused(target, "widget>1.0", rules={"provenance-stripped"}, options=refused)
+
+
+def test_releases_without_provenance_are_not_offered_where_guard_lock_names_who_builds_them(
+    target: Environment, world: World
+) -> None:
+    world.publish("widget", "1.0.0")
+    world.publish("widget", "1.1.0", attested=False, provenance_flag=False)
+    own = maintainer_of("widget").source_repository_identifier or ""
+    lock_publisher(target.project, "pypi:widget", repository_id=own, digest=f"sha256:{'a' * 64}")
+    result = target.install("widget")
+    assert (result.status, target.installed()) == (0, {"widget": "1.0.0"}), result.stderr
+    assert held_back(result.report) == {("pkg:pypi/widget@1.1.0", "provenance-stripped")}
 
 
 def test_sdists_are_not_offered_where_they_are_blocked(target: Environment, world: World, tmp_path: Path) -> None:
