@@ -44,6 +44,7 @@ DISTRIBUTION_NAME_MAX_CHARACTERS = 255
 BUNDLE_ITEMS_MAX_COUNT = 64  # a log of 2**64 entries has audit paths of 64 hashes; timestamps and certificates are few
 WHEEL_TAGS_MAX_COUNT = 1000  # real names stand for some dozens
 REQUIREMENT_INCLUDES_MAX_DEPTH = 32
+PROJECT_MAX_COUNT = 200_000  # files and folders of a project that is copied, mostly as links; some seconds
 TARBALL_MEMBERS_MAX_COUNT = 500_000  # the largest real npm packages have some ten thousands
 TARBALL_EXTENSION_MAX_BYTES = 1 * MIB  # npm passes over larger ones
 

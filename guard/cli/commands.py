@@ -14,6 +14,7 @@ from guard import __version__, limits
 from guard.app import App, Options
 from guard.cli.common import common_options
 from guard.cli.main import split_at_command
+from guard.clients.words import CLIENTS
 from guard.errors import ExitCode, GuardError
 from guard.managers.process import Interrupted, interruptible
 
@@ -94,6 +95,27 @@ def npx(app: App, arguments: tuple[str, ...]) -> int:
     from guard.managers.npm.driver import run_npx
 
     return run_npx(app, arguments)
+
+
+def _add_client(word: str, summary: str) -> None:
+    """Add the command of a client; everything after its word belongs to the client."""
+
+    @guard.command(
+        word,
+        help=summary,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+        options_metavar="",
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="ARGS...")
+    @click.pass_obj
+    def client(app: App, arguments: tuple[str, ...]) -> int:
+        from guard.clients.driver import run_client
+
+        return run_client(app, word, arguments)
+
+
+for _word, _summary in CLIENTS.items():
+    _add_client(_word, _summary)
 
 
 @guard.group()

@@ -31,6 +31,10 @@ def main() -> int:
 
         if classify_npm(rest) is NpmKind.PASS_THROUGH:
             return _pass_through_to_npm(rest)
+    from guard.clients.words import PROGRAMS, passes_through
+
+    if word in PROGRAMS and passes_through(word, rest):
+        return _pass_through_to_client(word, rest)
     _restart_isolated(argv)
     from guard.cli.commands import run
 
@@ -83,6 +87,22 @@ def _pass_through_to_npm(arguments: list[str]) -> int:
         return int(error.exit_code)
     sys.stdout.flush()
     os.execv(script, [script, *arguments])  # noqa: S606 - the user's own npm
+    raise AssertionError("exec does not return")
+
+
+def _pass_through_to_client(word: str, arguments: list[str]) -> int:
+    from guard.clients.words import LEADING_WORDS, PROGRAMS
+    from guard.errors import ToolNotFound
+    from guard.managers.npm.target import find_script
+
+    name = PROGRAMS[word]
+    try:
+        program = str(find_script(os.environ.get("PATH", os.defpath), name))
+    except ToolNotFound as error:
+        sys.stderr.write(f"guard: {error.message}\n  install {name}, or put its folder on PATH\n")
+        return int(error.exit_code)
+    sys.stdout.flush()
+    os.execv(program, [program, *LEADING_WORDS.get(word, ()), *arguments])  # noqa: S606 - the user's own tool
     raise AssertionError("exec does not return")
 
 

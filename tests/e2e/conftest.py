@@ -17,6 +17,7 @@ from typing import Literal
 import pytest
 
 from tests.e2e.audit_stage import stage
+from tests.e2e.clients import ClientStage, make_uv_stage
 from tests.e2e.npm_environment import NEWEST_NPM, OLDEST_NPM, NpmEnvironment, NpmTools, make_npm
 from tests.e2e.surroundings import GUARD, Result, Surroundings
 from tests.sim.world import World
@@ -91,6 +92,12 @@ def unpacked_pip(tmp_path_factory: pytest.TempPathFactory, pip_wheel: Callable[[
         return folder
 
     return unpack
+
+
+@pytest.fixture
+def uv_stage(tmp_path: Path, world: World) -> ClientStage:
+    """An empty project with uv on PATH, using the simulated index and trusting its Sigstore."""
+    return make_uv_stage(tmp_path / "uv-stage", world)
 
 
 @pytest.fixture

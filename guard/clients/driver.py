@@ -1,0 +1,107 @@
+"""``guard uv`` and the other clients: what every one of them goes through before and after its own steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from guard.app import App
+from guard.clients.session import Session
+from guard.clients.words import LEADING_WORDS, PROGRAMS, passes_through
+from guard.engine.outcome import Outcome
+from guard.errors import MalformedInput, Refused, ToolNotFound, Unavailable
+from guard.managers.npm.target import find_script
+from guard.managers.process import run_quietly
+from guard.managers.progress import show_progress
+from guard.managers.refusal import outcome_of
+from guard.report.model import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What carrying out a command came to.
+
+    Args:
+        outcome: of it.
+        become: starts the user's program in place of guard, where the command is to end so.
+    """
+
+    outcome: Outcome
+    become: Callable[[], None] | None = None
+
+
+def run_client(app: App, word: str, arguments: Sequence[str]) -> int:
+    """Carry out ``guard WORD ARGUMENTS``.
+
+    Args:
+        app: the outside.
+        word: one of :data:`guard.clients.words.PROGRAMS`.
+        arguments: what follows it.
+
+    Returns:
+        guard's exit status where it refuses or could not decide, else the tool's own.
+    """
+    program = find_program(PROGRAMS[word], app.environ.get("PATH", os.defpath))
+    if passes_through(word, list(arguments)):
+        os.execv(program, [str(program), *LEADING_WORDS.get(word, ()), *arguments])  # noqa: S606 - the user's own tool
+    policy = app.load_policy()
+    trust_root = app.load_trust_root(policy)
+    become = None
+    version = _version_of(program, app)
+    with ExitStack() as stack:
+        try:
+            session = Session(
+                app=app,
+                tool=PROGRAMS[word],
+                program=program,
+                version=version,
+                policy=policy,
+                trust_root=trust_root,
+                stack=stack,
+                folder=stack.enter_context(app.runs.new()),
+                progress=show_progress(app, stack),
+            )
+            done = _carry_out(session, word, arguments)
+            outcome, become = done.outcome, done.become
+        except (Refused, MalformedInput, Unavailable) as error:
+            outcome = outcome_of(error)
+        if become is None or not outcome.allowed or outcome.tool_status != 0:
+            become = None
+    status = app.conclude(
+        outcome,
+        command=(word, *arguments),
+        tool=Tool(name=PROGRAMS[word], version=version),
+        policy=policy,
+        trust_root=trust_root,
+    )
+    if become is not None and status == 0:
+        become()
+    return status
+
+
+def find_program(name: str, path: str) -> Path:
+    """Return the first program of a name on PATH that is not a shim of guard's.
+
+    Raises:
+        ToolNotFound: there is none.
+    """
+    try:
+        return find_script(path, name)
+    except ToolNotFound as error:
+        raise ToolNotFound(error.message, hint=f"install {name}, or put its folder on PATH") from error
+
+
+def _version_of(program: Path, app: App) -> str:
+    # In the root folder no project chooses another version.
+    _, stdout, _ = run_quietly([str(program), "--version"], environ=app.environ, cwd="/")
+    words = stdout.decode("utf-8", "replace").split()
+    return next((each for each in words if each[:1].isdigit()), "")
+
+
+def _carry_out(session: Session, word: str, arguments: Sequence[str]) -> Done:
+    from guard.clients.uv.commands import carry_out as carry_out_uv
+
+    return carry_out_uv(session, word, arguments)

@@ -1,0 +1,50 @@
+"""The command lines of other clients that install nothing, by an allow-list of full names.
+
+Nothing is imported here, so that what passes through costs little more than the tool itself.
+"""
+
+from __future__ import annotations
+
+# guard's word for a client, and the program that it starts.
+PROGRAMS = {"uv": "uv", "uvx": "uv"}
+
+# Words that stand between the program and what is typed after guard's word.
+LEADING_WORDS = {"uvx": ("tool", "run")}
+
+# What guard says of each.
+CLIENTS = {
+    "uv": "Run uv, guarded: what is locked is decided, then installed frozen; pip and tool commands ask guard's index.",
+    "uvx": "Run uvx, guarded: the packages of the program are decided before it starts.",
+}
+
+_ALONE = {("--version",), ("-V",), ("--help",), ("-h",), ("help",)}
+
+# First words of lines that install nothing, and never make or change a lock or an environment on the way.
+_LEADING = {
+    "uv": """
+        auth; cache; help; pip check; pip freeze; pip list; pip show; pip tree; pip uninstall; publish; python dir;
+        python find; python list; python pin; python uninstall; tool dir; tool list; tool uninstall; tool update-shell
+    """,
+    "uvx": "",
+}
+# What looks at a lock passes where it must not make one, which one word says.
+_FROZEN = {"uv": frozenset({"export", "tree"}), "uvx": frozenset()}
+
+PASS_THROUGH = {
+    word: frozenset(tuple(line.split()) for line in lines.split(";") if line.strip())
+    for word, lines in _LEADING.items()
+}
+
+
+def passes_through(word: str, arguments: list[str]) -> bool:
+    """Whether a command line installs nothing.
+
+    Args:
+        word: guard's word for the client.
+        arguments: what follows it.
+    """
+    if not arguments or tuple(arguments) in _ALONE:
+        return True
+    if arguments[0] in _FROZEN[word]:
+        return "--frozen" in arguments
+    return any(tuple(arguments[: len(words)]) == words for words in PASS_THROUGH[word])
