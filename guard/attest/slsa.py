@@ -219,11 +219,11 @@ def _folded(text: str) -> str:
 
 
 def _text(parent: JsonObject, name: str) -> str | None:
-    """Return a string; an empty one is a missing one, as in certificates."""
+    """Return a string; an empty one says as little as a missing one, as in certificates."""
     value = parent.get(name)
     if value is not None and not isinstance(value, str):
         raise MalformedInput(f"{name!r} is no string", context=_WHAT)
-    return value or None
+    return value
 
 
 def _object(parent: JsonObject, name: str) -> JsonObject:

@@ -460,3 +460,57 @@ def test_a_build_that_one_claim_alone_tells_of_is_level_1() -> None:
 
 def test_a_person_is_level_0() -> None:
     assert slsa_level(claims_of(Identity.email("a@example.test"))) == 0
+
+
+def test_a_certificate_without_a_repository_has_no_source_of_its_own() -> None:
+    source = {"uri": f"git+None@{TAG}", "digest": {"gitCommit": OTHER_COMMIT}}
+    predicate = {"buildDefinition": {"buildType": "https://ci.example.test/v1", "resolvedDependencies": [source]}}
+    verify_provenance_predicate(
+        Statement(
+            subject_name="widget", subject_digests={}, predicate_type=SLSA_V1_PREDICATE_TYPE, predicate=predicate
+        ),
+        replace(CLAIMS, source_repository_uri=None),
+    )
+
+
+@pytest.mark.parametrize(
+    "build_type",
+    [
+        "https://slsa-framework.github.io/github-actions-buildtypes/workflow/v1",
+        "https://actions.github.io/buildtypes/workflow/v1",
+        "https://github.com/npm/cli/gha/v2",
+    ],
+)
+def test_every_known_build_type_of_version_1_is_compared(build_type: str) -> None:
+    predicate = changed(NPM_V1, "buildDefinition.buildType", build_type)
+    verify(predicate)
+    with pytest.raises(EvidenceInvalid, match="the repository is"):
+        verify(changed(predicate, "buildDefinition.externalParameters.workflow.repository", f"{REPOSITORY}s"))
+
+
+@pytest.mark.parametrize(
+    "build_type",
+    [
+        "https://github.com/npm/cli/gha@v0",
+        "https://github.com/npm/cli/gha@v1",
+        "https://github.com/npm/cli/gha/v2",
+        "https://github.com/slsa-framework/slsa-github-generator/container@v1",
+        "https://github.com/slsa-framework/slsa-github-generator/generic@v1",
+        "https://github.com/slsa-framework/slsa-github-generator/go@v1",
+    ],
+)
+def test_every_known_build_type_of_version_0_2_is_compared(build_type: str) -> None:
+    predicate, claims = GOOD["npm-v0.2"]
+    predicate = changed(predicate, "buildType", build_type)
+    verify(predicate, claims)
+    with pytest.raises(EvidenceInvalid, match="the repository is"):
+        verify(changed(predicate, "invocation.configSource.uri", f"git+{REPOSITORY}s@{TAG}"), claims)
+
+
+@pytest.mark.parametrize("version", ["0alpha1", "1alpha1", "0", "1"])
+def test_every_known_build_type_of_gitlab_is_compared(version: str) -> None:
+    predicate, claims = GOOD["gitlab-v0.2"]
+    predicate = changed(predicate, "buildType", f"https://github.com/npm/cli/gitlab/v{version}")
+    verify(predicate, claims)
+    with pytest.raises(EvidenceInvalid, match="the repository is"):
+        verify(changed(predicate, "invocation.configSource.uri", f"git+{GITLAB_REPOSITORY}s"), claims)

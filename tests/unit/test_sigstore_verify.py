@@ -234,7 +234,7 @@ def test_a_key_signs_from_its_beginning_to_before_its_end() -> None:
     for bad in (ours(KEY_SIGNED_AT + SECOND), ours(None, KEY_SIGNED_AT)):
         error = key_refusal(KEY_SIGNED, bad)
         assert error.code is EvidenceCode.SIGNATURE
-        assert "did not sign" in error.message
+        assert f"on {KEY_SIGNED_AT.date()}, when its key 'SHA256:ours' did not sign" in error.message
 
 
 def test_at_a_time_that_nobody_vouches_for_only_a_key_signs_that_always_does() -> None:
