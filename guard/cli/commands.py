@@ -286,7 +286,11 @@ def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, outp
 @click.option(
     "--evidence", type=click.Path(path_type=Path), metavar="DIR", help="Folder of evidence, see guard evidence fetch."
 )
-@click.option("--accept-identity-changes", is_flag=True, help="Accept a looser policy; for whoever reviews the change.")
+@click.option(
+    "--accept-identity-changes",
+    is_flag=True,
+    help="Accept a looser policy and other publishers in guard.lock; for whoever reviews the change.",
+)
 @common_options
 @click.pass_obj
 def audit(app: App, /, **values: Any) -> int:
