@@ -57,10 +57,11 @@ install:
 	chmod +x $(PREFIX)/bin/guard
 	$(PREFIX)/bin/guard --version
 
-# Resolves the development environment anew. The lock names no index, so that any one can serve it.
+# Resolves the environments of development and of action.yml anew. The locks name no index, so that any one can serve them.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 lock: $(STAMP)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header \
-		--group dev pyproject.toml --output-file requirements-dev.txt
+	$(COMPILE) --group dev pyproject.toml --output-file requirements-dev.txt
+	$(COMPILE) --group action pyproject.toml --output-file requirements-action.txt
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

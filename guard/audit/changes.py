@@ -249,7 +249,7 @@ def _changed_identities(app: App, base: Base, locks: Sequence[LoadedLock]) -> It
         key = (before.path if before else "", now.path if now else "")
         pairs[key] = (before, now)
         names = governed.setdefault(key, set())
-        names |= {(entry.artifact.ecosystem, entry.artifact.name) for entry in entries_of(lock)}
+        names |= {(entry.artifact.ecosystem, entry.artifact.name) for entry in entries_of(lock, load=base.load_now)}
     for key, (before, now) in pairs.items():
         yield from identity_lock_findings(compare_identity_locks(before, now), locked=governed[key])
 

@@ -16,6 +16,7 @@ from guard.audit.changes import Base
 from guard.audit.discovery import FoundFile, is_unpacked, recognise, recognise_named
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock
 from guard.errors import UsageError
+from guard.store.policies import IDENTITY_LOCK_NAME
 
 _INCLUDING = "requirements"  # the one format whose files include others
 
@@ -35,13 +36,16 @@ class _Staged:
     def has_changed(self, path: Path) -> bool:
         return self.changed is None or path in self.changed
 
-    def has_changed_part(self, lock: LoadedLock) -> bool:
-        beside = lock.found.path.parent / ".npmrc"
-        return self.has_changed(beside) or any(self.has_changed(part.path) for part in lock.parts)
-
     def may_have_changed(self, found: FoundFile) -> bool:
-        beside = found.path.parent / ".npmrc"  # which names the registries that a lock is used with
-        return found.format.id == _INCLUDING or self.has_changed(found.path) or self.has_changed(beside)
+        return found.format.id == _INCLUDING or self.has_changed(found.path) or self.governs_anew(found.path)
+
+    def has_changed_part(self, lock: LoadedLock) -> bool:
+        return self.governs_anew(lock.found.path) or any(self.has_changed(part.path) for part in lock.parts)
+
+    def governs_anew(self, lock: Path) -> bool:
+        """Return whether the commit changes which registries a lock is used with, or who may publish what it names."""
+        above = (folder / IDENTITY_LOCK_NAME for folder in lock.parents)
+        return self.has_changed(lock.parent / ".npmrc") or any(map(self.has_changed, above))
 
 
 def read_staged_locks(

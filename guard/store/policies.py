@@ -125,6 +125,8 @@ def _searched_folders(start: Path, home: Path) -> Iterator[Path]:
     for folder in (start, *start.parents):
         try:
             status = folder.stat()
+        except FileNotFoundError:  # of a lock that is staged, or was there at a base
+            continue
         except OSError:
             return
         if status.st_uid != os.getuid() or device not in (None, status.st_dev):

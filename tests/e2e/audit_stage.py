@@ -61,6 +61,12 @@ class AuditStage:
             REPORT_VALIDATOR.validate(loaded)
         return Result(status, printed.out, printed.err, loaded)
 
+    def believe_simulators(self) -> None:
+        """Let a guard that is started with no option believe the simulated Sigstore."""
+        folder = self.home / ".config" / "provenance-guard"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "guard.toml").write_text(f'version = 1\n[sigstore]\ntrust-root = "{self.world.trusted_root_path}"\n')
+
     def git(self, *arguments: str) -> str:
         """Run git in the project."""
         settings = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.test", "-c", "init.defaultBranch=main")

@@ -188,3 +188,23 @@ def test_outside_of_a_repository_nothing_is_staged(stage: AuditStage) -> None:
     stage.write("requirements.txt", "")
     result = stage.audit("--staged")
     assert (result.status, result.report) == (2, {})
+
+
+def test_the_identity_lock_of_head_says_who_publishes_and_a_staged_one_is_a_change_of_rules(stage: AuditStage) -> None:
+    world = stage.world
+    thief = Identity.github(repository="thief/widget", ref="refs/tags/v1.1.0", repository_id="666", owner_id="667")
+    old = world.publish_npm("widget", "1.0.0", attested=True)
+    new = world.publish_npm("widget", "1.1.0", attested=True, identity=thief)
+    stage.write("app/package-lock.json", package_lock(old, url=world.npm.url))
+    assert stage.audit(command=("lock",)).status == 0
+    stage.commit()
+    stage.write("app/package-lock.json", package_lock(new, url=world.npm.url))
+    stage.git("add", "--all")
+    assert stage.audit("--staged").rules("block") == {"identity-changed"}
+    assert stage.audit(command=("lock",)).stdout.startswith("CHANGED")
+    assert stage.audit("--staged").rules("block") == {"identity-changed"}  # what is not staged has no say
+    stage.git("add", "--all")
+    assert stage.audit("--staged").rules("block") == {"identity-changed", "identity-lock-changed"}
+    stage.git("restore", "--staged", "app/package-lock.json")
+    result = stage.audit("--staged")
+    assert (result.rules("block"), result.report["artifacts"]) == ({"identity-lock-changed"}, [])

@@ -49,9 +49,7 @@ def configure(stage: AuditStage, repository: dict[str, Any]) -> None:
         program = shutil.which(name, path=MACHINE["PATH"])
         assert program, f"{name} is needed"
         (stage.root / "bin" / name).symlink_to(program)
-    user = stage.home / ".config" / "provenance-guard"
-    user.mkdir(parents=True)
-    (user / "guard.toml").write_text(f'version = 1\n[sigstore]\ntrust-root = "{stage.world.trusted_root_path}"\n')
+    stage.believe_simulators()
     (stage.home / ".gitconfig").write_text("[user]\nname = nobody\nemail = nobody@example.test\n")
     stage.write(".pre-commit-config.yaml", yaml.safe_dump({"repos": [repository]}))
     stage.commit()
