@@ -127,7 +127,7 @@ def test_the_hook_is_installed_from_a_repository(stage: AuditStage, tmp_path: Pa
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    hooks = [{"id": the_hook()["id"]}]
+    hooks = [{"id": the_hook()["id"], "language_version": sys.executable}]
     os.environ["PRE_COMMIT_HOME"] = str(tmp_path / "pre-commit")
     try:
         configure(stage, {"repo": str(ROOT), "rev": revision.stdout.strip(), "hooks": hooks})
