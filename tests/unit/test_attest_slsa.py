@@ -261,7 +261,10 @@ def test_every_field_must_agree(name: str, path: str, value: str, fact: str) -> 
         pytest.param("npm-v1", "buildDefinition.internalParameters.github.event_name", "", id="empty"),
         pytest.param("npm-v1", "buildDefinition.resolvedDependencies", None, id="sources-null"),
         pytest.param("npm-v1", "runDetails.builder.id", "https://github.com/actions/runner", id="any-runner"),
+        pytest.param("npm-v1", "runDetails.builder.id", ..., id="no-builder"),
         pytest.param("npm-v1", "runDetails.metadata", ..., id="no-run"),
+        pytest.param("npm-v0.2", "invocation.environment.GITHUB_RUN_ID", ..., id="no-run-id"),
+        pytest.param("npm-v0.2", "invocation.environment.GITHUB_RUN_ATTEMPT", ..., id="no-run-attempt"),
         # What is left of a tag that was split at every @.
         pytest.param("npm-v1", "buildDefinition.externalParameters.workflow.ref", "refs/tags/", id="cut-tag"),
         pytest.param("npm-v1", "buildDefinition.externalParameters.workflow.ref", TAG[:-6], id="tag-cut-later"),
@@ -514,3 +517,9 @@ def test_every_known_build_type_of_gitlab_is_compared(version: str) -> None:
     verify(predicate, claims)
     with pytest.raises(EvidenceInvalid, match="the repository is"):
         verify(changed(predicate, "invocation.configSource.uri", f"git+{GITLAB_REPOSITORY}s"), claims)
+
+
+def test_both_sides_are_said() -> None:
+    with pytest.raises(EvidenceInvalid) as caught:
+        verify(changed(NPM_V1, "buildDefinition.internalParameters.github.event_name", "\x1b"))
+    assert caught.value.message == "the provenance says the trigger is '\\x1b', the certificate says 'push'"
