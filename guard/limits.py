@@ -48,6 +48,9 @@ PROJECT_MAX_COUNT = 200_000  # files and folders of a project that is copied, mo
 TARBALL_MEMBERS_MAX_COUNT = 500_000  # the largest real npm packages have some ten thousands
 TARBALL_EXTENSION_MAX_BYTES = 1 * MIB  # npm passes over larger ones
 
+COMMAND_HEAD_BYTES = 4096  # of a program on PATH: its first lines say which interpreter it starts
+SETTING_SHOWN_MAX_CHARS = 500  # a longer setting is a certificate or a list that nobody reads
+
 # Time.
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0

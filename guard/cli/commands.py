@@ -173,6 +173,19 @@ def shims_status(app: App) -> int:
     return print_status(app)
 
 
+@guard.command()
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def doctor(app: App, *, style: str) -> int:
+    """Say every way an install could start here: guarded, open with the line that mends it, or worth knowing.
+
+    Ends with 10 where something is open.
+    """
+    from guard.cli.doctor import run_doctor
+
+    return run_doctor(app, words=frozenset(guard.commands), as_json=style == "json")
+
+
 @guard.group()
 def policy() -> None:
     """Begin a policy, look at the one in force, and trust one that a project brings."""

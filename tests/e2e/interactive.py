@@ -16,6 +16,7 @@ import pytest
 from typing_extensions import Self
 
 _TIMEOUT_SECONDS = 60
+_READY_SECONDS = 5
 # Makes the terminal on its stdin the controlling one, so that the shell is as interactive as it can be.
 _AT_TERMINAL = """
 import fcntl, os, sys, termios
@@ -39,6 +40,7 @@ class InteractiveShell:
         if executable is None:
             pytest.skip(f"{shell} is not installed")  # CI makes sure that it is
         self._lines = 0
+        self._seen = b""
         self._terminal, ours = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _AT_TERMINAL, executable, "-i"],
@@ -51,7 +53,12 @@ class InteractiveShell:
         os.close(ours)
 
     def __enter__(self) -> Self:
-        return self
+        # A shell throws away what was typed before it had set its terminal up: say it again until it answers.
+        for number in range(_TIMEOUT_SECONDS // _READY_SECONDS):
+            os.write(self._terminal, f"printf 'ready-%s.' {number}\n".encode())
+            if self._sees(b"ready-%d." % number, within_seconds=_READY_SECONDS):
+                return self
+        raise AssertionError("the shell does not come up")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -68,8 +75,16 @@ class InteractiveShell:
         self._read_until(f"done-{self._lines}.".encode())
 
     def _read_until(self, end: bytes) -> None:
-        seen = b""
-        while end not in seen:
-            ready, _, _ = select.select([self._terminal], [], [], _TIMEOUT_SECONDS)
-            assert ready, f"nothing more than: {seen.decode(errors='replace')}"
-            seen += os.read(self._terminal, 65536)
+        assert self._sees(end, within_seconds=_TIMEOUT_SECONDS), (
+            f"nothing more than: {self._seen.decode(errors='replace')}"
+        )
+
+    def _sees(self, end: bytes, *, within_seconds: float) -> bool:
+        """Whether something is printed before nothing has been for a while."""
+        self._seen = b""
+        while end not in self._seen:
+            ready, _, _ = select.select([self._terminal], [], [], within_seconds)
+            if not ready:
+                return False
+            self._seen += os.read(self._terminal, 65536)
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -122,6 +123,32 @@ def test_the_plain_word_is_guarded_inside_and_outside_an_environment(
         status, output = typist.run("pip --version")
         assert (status, str(inner.root) in output) == (0, True)
     assert customer.installed() == inner.installed() == {}
+
+
+def test_doctor_says_that_a_fresh_user_is_guarded_and_how(
+    user: Environment, shell: str, make_environment: Callable[..., Environment]
+) -> None:
+    inner = make_environment("inner")
+    doctor = f"{GUARD} doctor --format json"
+    outside = user.run(str(GUARD), "doctor", "--format", "json")
+    assert (outside.status, states(outside.stdout)["pip"]) == (10, "open")
+    with open_shell(shell, user) as typist:
+        for line in ("true", typist.activation_of(inner)):
+            typist.run(line)
+            status, output = typist.run(doctor)
+            found = states(output)
+            assert [found[name] for name in ("pip", "pip3", "npm", "npx", "python -m pip")] == ["guarded"] * 5
+        # What is still open, such as the system's own pip3.11, is closed by the lines that doctor says.
+        fixes = {row["fix"] for row in json.loads(output)["rows"] if row["state"] == "open"}
+        assert all(fix.startswith("guard shims install --tool pip3.") for fix in fixes)
+        for fix in fixes:
+            assert typist.run(fix.replace("guard", str(GUARD), 1))[0] == 0
+        status, output = typist.run(doctor)
+        assert (status, json.loads(output)["summary"]["open"]) == (0, 0)
+
+
+def states(output: str) -> dict[str, str]:
+    return {row["subject"]: row["state"] for row in json.loads(output)["rows"]}
 
 
 def test_what_is_allowed_is_installed_where_the_shell_is(

@@ -26,12 +26,25 @@ _USUAL_ROOT = Path("/usr/local/lib/node_modules/npm")
 def make_npm_client(app: App, policy: Policy, *, folder: Path | None = None) -> NpmClient:
     """Return a client for the registries of ``npm install`` here, with its credentials, proxy and certificates.
 
+    Args:
+        app: the outside.
+        policy: the policy in force, whose anchors may name the default registry.
+        folder: where npm would be started; the working directory without it.
+
+    Raises:
+        ConfigInvalid: a configuration file or an address cannot be used.
+    """
+    return make_client(load_npm_configuration(app, folder=folder), policy)
+
+
+def load_npm_configuration(app: App, *, folder: Path | None = None) -> NpmConfiguration:
+    """Return what npm's settings come to for ``npm install`` here.
+
     A command of guard's own needs no npm: without one, or with one that is too old to be guarded, every .npmrc of the
     machine, of the user and of the project is read all the same.
 
     Args:
         app: the outside.
-        policy: the policy in force, whose anchors may name the default registry.
         folder: where npm would be started; the working directory without it.
 
     Raises:
@@ -42,10 +55,7 @@ def make_npm_client(app: App, policy: Policy, *, folder: Path | None = None) -> 
     except (ToolNotFound, UsageError):
         target = NpmTarget(_USUAL_NODE.with_name("npm"), _USUAL_ROOT, _USUAL_NODE, f"{MAJORS[-1]}.0.0")
     command = parse_command(("install",), major=target.major)
-    configuration = load_configuration(
-        environ=app.environ, cwd=folder or app.cwd, command=command, npm=target, home=app.home
-    )
-    return make_client(configuration, policy)
+    return load_configuration(environ=app.environ, cwd=folder or app.cwd, command=command, npm=target, home=app.home)
 
 
 def make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:
@@ -55,9 +65,7 @@ def make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:
         configuration: of npm.
         policy: the policy in force, whose anchors may name the default registry.
     """
-    registries = configuration.registries
-    if policy.anchors.npm_registry is not None and configuration.level("registry") not in ("cli", "env"):
-        registries = NpmRegistries(default=_as_folder(policy.anchors.npm_registry), scopes=registries.scopes)
+    registries = registries_in_force(configuration, policy)
     http = HttpClient(
         settings=configuration.http,
         credentials=NpmCredentials(configuration.auth),
@@ -65,6 +73,19 @@ def make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:
     )
     replaced = configuration.value("replace-registry-host")
     return NpmClient(http, registries, replace_registry_host=str(replaced or "npmjs"))
+
+
+def registries_in_force(configuration: NpmConfiguration, policy: Policy) -> NpmRegistries:
+    """Return the registries that npm's configuration and the policy name.
+
+    Args:
+        configuration: of npm.
+        policy: the policy in force, whose anchors may name the default registry.
+    """
+    registries = configuration.registries
+    if policy.anchors.npm_registry is not None and configuration.level("registry") not in ("cli", "env"):
+        return NpmRegistries(default=_as_folder(policy.anchors.npm_registry), scopes=registries.scopes)
+    return registries
 
 
 def load_keys(app: App, policy: Policy) -> tuple[RegistryKey, ...] | None:

@@ -41,14 +41,22 @@ def make_index_client(app: App, policy: Policy, *, files: IndexSettings | None =
     except (ToolNotFound, UsageError):
         prefix = Path(app.environ.get("VIRTUAL_ENV") or sys.base_prefix)
         configured = _configured(typed, _load(app, typed, prefix), _NEWEST_RELEASE)
-    return make_upstream(
-        typed=typed,
-        configured=configured,
-        files=files or IndexSettings(),
-        anchors=policy.anchors,
-        environ=app.environ,
-        home=app.home,
-    ).client
+    return _make_client(app, policy, configured, files or IndexSettings())
+
+
+def make_configured_client(app: App, policy: Policy, configuration: PipConfiguration) -> IndexClient:
+    """Return a client for the indexes that a configuration names, without asking any pip.
+
+    Args:
+        app: the outside.
+        policy: the policy in force, whose anchors may name the indexes.
+        configuration: of ``pip install``.
+
+    Raises:
+        ConfigInvalid: an address cannot be used.
+    """
+    configured = _configured(PipCommand("install"), configuration, _NEWEST_RELEASE)
+    return _make_client(app, policy, configured, IndexSettings())
 
 
 def find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
@@ -85,6 +93,17 @@ def find_users_pip(app: App) -> PipCommandLine:
 def path_of(app: App) -> str:
     """Return where programs are looked for."""
     return app.environ.get("PATH", os.defpath)
+
+
+def _make_client(app: App, policy: Policy, configured: PipCommand, files: IndexSettings) -> IndexClient:
+    return make_upstream(
+        typed=PipCommand("install"),
+        configured=configured,
+        files=files,
+        anchors=policy.anchors,
+        environ=app.environ,
+        home=app.home,
+    ).client
 
 
 def _configured(typed: PipCommand, configuration: PipConfiguration, release: tuple[int, ...]) -> PipCommand:

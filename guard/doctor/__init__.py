@@ -1,0 +1,1 @@
+"""``guard doctor``: every way an install could start here, and what stands in it."""
