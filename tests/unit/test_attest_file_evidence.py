@@ -116,3 +116,10 @@ def test_a_release_is_named_as_npm_names_it(name: str) -> None:
     release = NpmRelease(name, "1.0.0")
     assert release.purl == f"pkg:npm/{name.replace('@', '%40')}@1.0.0"
     assert parse_npm_purl(release.purl) == release
+
+
+@pytest.mark.parametrize("hashes", [None, 5, "ab", {}, {"ab": 1}])
+def test_the_path_that_a_log_answers_is_a_list(hashes: object) -> None:
+    entry = {"body": "e30=", "logID": "00", "verification": {"inclusionProof": {"rootHash": "00", "hashes": hashes}}}
+    with pytest.raises(MalformedInput, match="'hashes' is no list"):
+        bundle_with_entry(parse_certified_envelope(CERTIFIED, b"{}"), json.dumps([{"uuid": entry}]).encode())
