@@ -523,3 +523,19 @@ def test_both_sides_are_said() -> None:
     with pytest.raises(EvidenceInvalid) as caught:
         verify(changed(NPM_V1, "buildDefinition.internalParameters.github.event_name", "\x1b"))
     assert caught.value.message == "the provenance says the trigger is '\\x1b', the certificate says 'push'"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("npm-v1", "buildDefinition.resolvedDependencies"),
+        ("npm-v0.2", "materials"),
+        ("gitlab-v0.2", "materials"),
+    ],
+)
+def test_what_else_went_into_a_build_is_not_its_source(name: str, path: str) -> None:
+    predicate, claims = GOOD[name]
+    *steps, last = path.split(".")
+    sources = predicate[steps[0]][last] if steps else predicate[last]
+    other = {"uri": "git+https://github.com/other/library@refs/tags/v1", "digest": {"sha1": OTHER_COMMIT}}
+    verify(changed(predicate, path, [*sources[:1], other]), claims)
