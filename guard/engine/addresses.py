@@ -7,13 +7,17 @@ something else tells of another registry at the time of locking, or of a lock th
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from guard.constants import NPM_REGISTRY_URL, PYPI_FILES_HOST, YARN_REGISTRY_URL
+from guard.constants import NPM_HOST, NPM_REGISTRY_URL, PYPI_FILES_HOST, PYPI_HOST, YARN_REGISTRY_URL
+from guard.engine.locked import LockedRequest
+from guard.model import Facts
 from guard.registry.credentials import redact_url
 from guard.registry.packument import PublishedVersion
 from guard.registry.simple import IndexFile, link_filename
 
+_PUBLIC_HOSTS = (PYPI_HOST, PYPI_FILES_HOST, NPM_HOST, urlsplit(YARN_REGISTRY_URL).netloc)
 _USUAL_PORTS = frozenset({80, 443})
 _ADDRESS_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/([^/]+)\Z")
 
@@ -80,7 +84,7 @@ def compare_registry(registry: str | None, configured: tuple[str, ...], public: 
     """Compare the registry that a lock names for an entry with those that are asked.
 
     Args:
-        registry: base address, or ``None``.
+        registry: base address, or the address of a file, of which the host counts; ``None`` for none.
         configured: URLs of the user's registries.
         public: hosts of the public one, for which any of the user's may stand.
 
@@ -96,6 +100,18 @@ def compare_registry(registry: str | None, configured: tuple[str, ...], public: 
     if host[0] in public or host in map(_host_of, configured):
         return "", True
     return f"the lock names the registry {redact_url(registry)}, which is not configured here", False
+
+
+def with_registry(facts: Facts, request: LockedRequest, configured: tuple[str, ...]) -> Facts:
+    """Add whether a lock takes an entry from a registry that is not asked: where none lists it, that is the reason.
+
+    Args:
+        facts: of an entry that no configured registry lists.
+        request: what the lock says of it.
+        configured: URLs of the user's registries.
+    """
+    problem, is_configured = compare_registry(request.registry or request.resolved, configured, _PUBLIC_HOSTS)
+    return replace(facts, resolved_problem=problem, resolved_is_configured=is_configured)
 
 
 def _host_of(url: str) -> tuple[str | None, int | None]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from packaging.utils import parse_wheel_filename
+
 from guard.model import Artifact, Decision, Digest, EvidenceState, Judged
 from guard.policy.provenance import provenance_state
-from guard.registry.simple import IndexFile, version_in_filename
+from guard.registry.simple import ARCHIVE_SUFFIXES, IndexFile, version_in_filename
 
 # Of one file, what is verified outweighs what is absent; among files, the one without evidence is the worse one.
 _WORST_FIRST = (
@@ -29,6 +31,24 @@ def version_of(artifact: Artifact) -> str:
         return artifact.version
     version, _ = version_in_filename(artifact.file, artifact.name)
     return version or ""
+
+
+def files_named(files: Sequence[IndexFile], artifact: Artifact) -> tuple[IndexFile, ...]:
+    """Return the files of a release that a lock entry names: all of them where it names none.
+
+    Lockers write a project's name and version normalised, where the index has what the file was uploaded as.
+
+    Args:
+        files: of the release, as the index lists them.
+        artifact: of the lock.
+
+    Source: the binary distribution format, "File name convention"; PEP 440, "Normalization".
+    """
+    named = artifact.file
+    if named is None:
+        return tuple(files)
+    exactly = tuple(file for file in files if file.filename == named)
+    return exactly or tuple(file for file in files if _is_same_file(file.filename, named, artifact.name))
 
 
 def choose_files(
@@ -84,3 +104,13 @@ def merge_judged(judged: Sequence[Judged]) -> Judged:
 
 def _badness(judged: Judged) -> tuple[int, int]:
     return judged.decision.verdict, _WORST_FIRST.index(provenance_state(judged.facts))
+
+
+def _is_same_file(one: str, other: str, project: str) -> bool:
+    version, is_of_project = version_in_filename(one, project)
+    if version is None or not is_of_project or version_in_filename(other, project) != (version, True):
+        return False
+    if one.lower().endswith(".whl") and other.lower().endswith(".whl"):
+        return parse_wheel_filename(one)[2:] == parse_wheel_filename(other)[2:]
+    suffixes = {next(filter(name.lower().endswith, (".whl", *ARCHIVE_SUFFIXES)), None) for name in (one, other)}
+    return len(suffixes) == 1 and None not in suffixes

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from guard import limits
 from guard.attest.npm_signature import RegistryKey
-from guard.engine.addresses import compare_address
+from guard.engine.addresses import compare_address, with_registry
 from guard.engine.earlier import earlier_release
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
@@ -152,7 +152,7 @@ class NpmEngine(Engine):
         if not request.is_of_registry:
             return self.judge_facts(facts)
         if published is None:
-            return self._judge_lock_facts(facts)
+            return self._judge_lock_facts(with_registry(facts, request, self._client.registries.urls))
         facts = require_comparable(self._with_age(self._listed_facts(facts, request.resolved, published)))
         sha512 = bound_digest(facts, "sha512")
         if sha512 is not None:

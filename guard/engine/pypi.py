@@ -15,11 +15,11 @@ from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.documents import digest_of_document
 from guard.attest.pypi import verify_provenance
 from guard.constants import PYPI_FILES_HOST, PYPI_HOST
-from guard.engine.addresses import compare_file_address, compare_registry
+from guard.engine.addresses import compare_file_address, compare_registry, with_registry
 from guard.engine.earlier import earlier_release, find_attested_beside, find_earlier_file
 from guard.engine.engine import Engine
 from guard.engine.locked import LockedRequest, bound_digest, require_comparable
-from guard.engine.locked_files import choose_files, merge_judged, version_of
+from guard.engine.locked_files import choose_files, files_named, merge_judged, version_of
 from guard.engine.outcome import NO_PINS, Pins
 from guard.engine.pypi_source import PyPISource, RecallingPyPI
 from guard.engine.recollection import RecalledDocument, Recollection
@@ -179,7 +179,7 @@ class PyPIEngine(Engine):
             return self.judge_facts(request.facts)
         release = self._look_up(request)
         if isinstance(release, Facts):
-            return _bound_by_pip(self.judge_facts(release))
+            return _bound_by_pip(self.judge_facts(with_registry(release, request, self._index.urls)))
         project, files = release
         files, unlisted = choose_files(files, request.artifact, fits)
         judged = [self._judge_listed(project, file, request, unlisted) for file in files]
@@ -235,7 +235,7 @@ class PyPIEngine(Engine):
             return replace(request.facts, registry_problem=error.message)
         except MalformedInput as error:
             return replace(request.facts, bytes_problem=error.message)
-        files = tuple(file for file in release.files if artifact.file in (None, file.filename))
+        files = files_named(release.files, artifact)
         if files:
             return release, files
         index = redact_url(release.owner.url) if release.owner else "the index"

@@ -59,7 +59,7 @@ def digest(content: bytes, algorithm: str) -> Digest:
 
 
 def locked(ecosystem: Ecosystem, name: str, *pinned: Digest, **more: object) -> LockedRequest:
-    own = {key: more.pop(key) for key in ("resolved", "enforced", "has_install_script") if key in more}
+    own = {key: more.pop(key) for key in ("resolved", "registry", "enforced", "has_install_script") if key in more}
     artifact = {"version": "1.0.0", "source": SourceKind.REGISTRY, **more}
     return LockedRequest(
         artifact=Artifact(ecosystem=ecosystem, name=name, pinned=pinned, location=PLACE, **artifact),  # type: ignore[arg-type]
@@ -135,6 +135,23 @@ def test_what_the_registry_does_not_list_is_refused(world: World, tmp_path: Path
     content = world.publish_npm("attested", "1.0.0").content
     judged = in_npm(world, tmp_path, name, digest(content, "sha512"), version=version)
     assert rules(judged) == {"hash-mismatch"}
+
+
+@pytest.mark.parametrize(
+    ("resolved", "expected"),
+    [
+        ("https://npm.corp.example/internal/-/internal-1.0.0.tgz", {"hash-mismatch", "registry-host"}),
+        (f"{constants.NPM_REGISTRY_URL}internal/-/internal-1.0.0.tgz", {"hash-mismatch"}),
+        (f"{constants.YARN_REGISTRY_URL}internal/-/internal-1.0.0.tgz", {"hash-mismatch"}),
+        ("https://[/internal-1.0.0.tgz", {"hash-mismatch", "registry-host"}),
+        (None, {"hash-mismatch"}),
+    ],
+)
+def test_what_is_not_listed_and_comes_from_a_registry_that_is_not_configured_is_said_to(
+    world: World, tmp_path: Path, resolved: str | None, expected: set[str]
+) -> None:
+    judged = in_npm(world, tmp_path, "internal", digest(OTHER, "sha512"), resolved=resolved)
+    assert rules(judged) == expected
 
 
 def test_a_registry_that_cannot_be_asked_leaves_it_undecided(world: World, tmp_path: Path) -> None:
@@ -242,6 +259,44 @@ def test_a_file_or_release_that_is_not_listed_is_refused(
 ) -> None:
     content = world.publish("attested", "1.0.0").content
     judged = in_pypi(world, tmp_path, name, digest(content, "sha256"), version=version, file=file)
+    assert rules(judged) == {"hash-mismatch"}
+
+
+@pytest.mark.parametrize(
+    ("named", "is_found"),
+    [
+        ("spelled_otherwise-1.0.0-py2.py3-none-any.whl", True),
+        ("spelled_otherwise-1.0.0-py3.py2-none-any.whl", True),
+        ("spelled.otherwise-01.0.0.tar.gz", True),
+        ("spelled_otherwise-1.0.0-1-py2.py3-none-any.whl", False),
+        ("spelled_otherwise-1.0.0-py3-none-any.whl", False),
+        ("spelled_otherwise-1.0.0.zip", False),
+        ("spelled_otherwise-1.0.0.exe", False),
+        ("spelled_otherwise-1.1.0.tar.gz", False),
+        ("otherwise-1.0.0.tar.gz", False),
+    ],
+)
+def test_a_file_name_in_a_lock_may_be_spelled_otherwise(
+    world: World, tmp_path: Path, named: str, is_found: bool
+) -> None:
+    wheel = "Spelled.Otherwise-1.0.0-py2.py3-none-any.whl"
+    listed = {wheel: make_wheel("Spelled.Otherwise", "1.0.0")[1], "Spelled.Otherwise-1.0.0.tar.gz": OTHER}
+    for filename, content in listed.items():
+        world.pypi.add(filename, content)
+    pinned = (digest(content, "sha256") for content in listed.values())
+    judged = in_pypi(world, tmp_path, "spelled-otherwise", *pinned, version="1.0.0", file=named)
+    assert rules(judged) == (set() if is_found else {"hash-mismatch"})
+    assert (judged.artifact.file in listed) is is_found
+
+
+def test_a_release_of_an_index_that_is_not_configured_is_said_to_be_of_that(world: World, tmp_path: Path) -> None:
+    world.publish("internal", "1.0.0")  # of somebody else, under the same name
+    pinned = digest(OTHER, "sha256")
+    private = "https://python.corp.example/simple/"
+    for registry, resolved in ((private, None), (None, f"{private}internal-2.0.0.tar.gz")):
+        judged = in_pypi(world, tmp_path, "internal", pinned, version="2.0.0", registry=registry, resolved=resolved)
+        assert rules(judged) == {"hash-mismatch", "registry-host"}
+    judged = in_pypi(world, tmp_path, "internal", pinned, version="2.0.0", registry=world.pypi.simple_url)
     assert rules(judged) == {"hash-mismatch"}
 
 

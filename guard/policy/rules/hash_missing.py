@@ -27,7 +27,7 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
     yield Finding(
         rule=ID,
         level=level,
-        message=f"{artifact.spec} has no hash, although others of the same input have",
+        message=f"{artifact.spec} has no hash, so that nothing says which bytes are meant",
         next=_next_step(facts),
         location=artifact.location,
     )
