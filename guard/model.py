@@ -77,6 +77,7 @@ class RuleId(str, enum.Enum):
     EXCEPTION_EXPIRED = "exception-expired"
     POLICY_LOOSENED = "policy-loosened"
     LOCK_ENTRY_UNREADABLE = "lock-entry-unreadable"
+    INSTALLED_DIFFERS = "installed-differs"
 
 
 class Level(enum.IntEnum):

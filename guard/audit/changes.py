@@ -244,7 +244,7 @@ def _changed_identities(app: App, base: Base, locks: Sequence[LoadedLock]) -> It
     governed: dict[tuple[str, str], set[tuple[Ecosystem, str]]] = {}
     pairs: dict[tuple[str, str], tuple[IdentityLock | None, IdentityLock | None]] = {}
     for lock in locks:
-        folder = lock.found.path.parent
+        folder = lock.found.folder
         before, now = app.find_identity_lock(folder, base.load), app.find_identity_lock(folder, base.load_now)
         key = (before.path if before else "", now.path if now else "")
         pairs[key] = (before, now)
@@ -265,7 +265,7 @@ def _names_other_registries(lock: LoadedLock, old: LoadedLock | None, base: Base
     """Say that a lock is used with other indexes or registries than it was; a new lock with any of its own is, too."""
     if lock.index != (old.index if old else type(lock.index)()):
         return _loosened("it names other indexes than at the base", lock.shown)
-    npmrc = lock.found.path.parent / ".npmrc"
+    npmrc = lock.found.folder / ".npmrc"
     is_of_npm = any(each.ecosystem.value == "npm" for part in lock.parts for each in part.lock.artifacts)
     if is_of_npm and base.has_changed(npmrc):
         return _loosened(

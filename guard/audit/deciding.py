@@ -97,7 +97,7 @@ def decide_entries(
     """
 
     def lock_of(entry: AuditEntry) -> object:
-        lock = engines.identity_lock(entry.lock.found.path.parent)
+        lock = engines.identity_lock(entry.lock.found.folder)
         return lock and lock.path
 
     batches = batches_of(selection, lock_of)
@@ -160,10 +160,10 @@ def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Ma
     asked = tuple(question for question, entry in batch.questions.items() if not _is_local(entry))
     engine: Engine
     if batch.ecosystem is Ecosystem.NPM:
-        engine = engines.npm(batch.lock.found.path.parent)
+        engine = engines.npm(batch.lock.found.folder)
         judged = engine.judge_all_locked(asked, done=done)
     else:
-        engine = engines.pypi(batch.lock.index, batch.lock.found.path.parent)
+        engine = engines.pypi(batch.lock.index, batch.lock.found.folder)
         judged = engine.judge_all_locked(asked, fits=batch.platforms.take_file, done=done)
     answers = dict(zip(asked, judged, strict=True))
     for question, entry in batch.questions.items():
@@ -175,7 +175,7 @@ def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Ma
 
 def _batch_key(entry: AuditEntry, platforms: Platforms, lock_of: Callable[[AuditEntry], object]) -> tuple[object, ...]:
     if entry.artifact.ecosystem is Ecosystem.NPM:
-        folder = entry.lock.found.path.parent
+        folder = entry.lock.found.folder
         return Ecosystem.NPM, folder if (folder / ".npmrc").is_file() else None, lock_of(entry)
     return entry.lock.index, platforms, lock_of(entry)
 
@@ -195,7 +195,8 @@ def _is_local(entry: AuditEntry) -> bool:
 def _local_facts(entry: AuditEntry) -> Facts:
     """Add the digests of an archive of the user's own, with which its lock's are compared."""
     facts = entry.request.facts
-    path = entry.part.path.parent / (entry.locked.resolved or "")
+    folder = entry.part.path.parent if entry.artifact.ecosystem is Ecosystem.PYPI else entry.lock.found.folder
+    path = folder / (entry.locked.resolved or "")
     if entry.artifact.source is not SourceKind.LOCAL or entry.artifact.file is None or not path.is_file():
         return facts
     try:

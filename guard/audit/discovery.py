@@ -14,6 +14,8 @@ from guard.audit.git import find_repository
 from guard.errors import UsageError
 from guard_lockfiles.formats import FORMATS, Format, Unsupported, find_format, find_unsupported
 
+# Where npm records what it installed; see guard.audit.installed.
+HIDDEN_LOCK_NAME = ".package-lock.json"
 # What tools unpacked is not the project's own, and its lockfiles say nothing about what is installed here.
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", "node_modules", ".venv", "venv", ".tox", ".nox", "site-packages"})
 
@@ -29,6 +31,11 @@ class FoundFile:
 
     path: Path
     format: Format | Unsupported
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the project that it is of, which is another one where it lies in ``node_modules``."""
+        return self.path.parent.parent if self.path.name == HIDDEN_LOCK_NAME else self.path.parent
 
 
 def find_lockfiles(paths: Sequence[Path], *, cwd: Path, environ: Mapping[str, str]) -> tuple[FoundFile, ...]:

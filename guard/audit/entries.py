@@ -162,7 +162,7 @@ def _asked_aliases(lock: LoadedLock, load: LoadBeside) -> frozenset[str] | None:
     """
     if lock.found.format.id != "package-lock":
         return None
-    folder = lock.found.path.parent
+    folder = lock.found.folder
     (part,) = lock.parts
     manifests = [_load_manifest(folder / name / "package.json", load) for name in ("", *part.lock.folders)]
     if manifests[0] is None:

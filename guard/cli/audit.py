@@ -14,6 +14,7 @@ from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import FoundFile, find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry
+from guard.audit.installed import compare_installed, find_installed
 from guard.audit.pins import pins_of
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk, load_if_there
 from guard.audit.staged import read_staged_locks
@@ -41,6 +42,7 @@ class AuditRequest:
         all_platforms: whether entries for every platform are decided.
         changed_since: the revision that a change is compared with; ``None`` to decide everything.
         staged: whether what is about to be committed is decided, and only what that changes.
+        installed: whether what npm installed is decided, instead of lockfiles.
         accept_identity_changes: whether the reviewer accepts a change of the rules themselves.
         offline: whether nothing is asked of registries.
         evidence: folder of saved evidence.
@@ -52,6 +54,7 @@ class AuditRequest:
     all_platforms: bool
     changed_since: str | None
     staged: bool
+    installed: bool
     accept_identity_changes: bool
     offline: bool
     evidence: Path | None
@@ -73,11 +76,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
     """
     written = _pair(request)
     base = _find_base(app, request)
-    if base is not None and base.is_staged:
-        locks, unreadable = read_staged_locks(app, base, request.paths)
-        broken = tuple(each.finding for each in unreadable)
-    else:
-        locks, broken = read_locks(app, find_lockfiles(request.paths, cwd=app.cwd, environ=app.environ))
+    locks, broken, differing = _read(app, request, base)
     policy = app.load_policy() if base is None else app.load_policy(base.load_rules)
     policy = replace(policy, lock_pins=pins_of(locks))
     trust_root = app.load_trust_root(policy)
@@ -92,7 +91,11 @@ def run_audit(app: App, request: AuditRequest) -> int:
             find_lock=lambda folder: app.find_identity_lock(folder, load_file if base is None else base.load_rules),
         )
         outcome = _decide(app, request, base, policy, locks, engines, show_progress(app, stack))
-    findings = (*broken, *(accept(outcome.findings) if request.accept_identity_changes else outcome.findings))
+    findings = (
+        *broken,
+        *differing,
+        *(accept(outcome.findings) if request.accept_identity_changes else outcome.findings),
+    )
     return app.conclude(
         replace(outcome, findings=findings, tool_status=ExitCode.ALLOWED),
         command=app.command,
@@ -102,6 +105,19 @@ def run_audit(app: App, request: AuditRequest) -> int:
         unusable=bool(broken),
         is_offline=request.offline,
     )
+
+
+def _read(
+    app: App, request: AuditRequest, base: Base | None
+) -> tuple[tuple[LoadedLock, ...], tuple[Finding, ...], tuple[Finding, ...]]:
+    """Return the locks, a finding for each file that is none, and one for all that is not as its lock says."""
+    if base is not None and base.is_staged:
+        locks, unreadable = read_staged_locks(app, base, request.paths)
+        return locks, tuple(each.finding for each in unreadable), ()
+    if request.installed:
+        locks, broken = read_locks(app, find_installed(request.paths, cwd=app.cwd))
+        return locks, broken, tuple(finding for lock in locks for finding in compare_installed(lock, cwd=app.cwd))
+    return *read_locks(app, find_lockfiles(request.paths, cwd=app.cwd, environ=app.environ)), ()
 
 
 def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, ...], tuple[Finding, ...]]:
@@ -117,6 +133,8 @@ def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, 
 
 
 def _find_base(app: App, request: AuditRequest) -> Base | None:
+    if request.installed and (request.staged or request.changed_since is not None):
+        raise UsageError("--installed is about what is on disk, which no commit holds: leave the other option out")
     if request.staged:
         if request.changed_since is not None:
             raise UsageError("--staged compares with HEAD, and --changed-since with another revision: take one")
@@ -145,7 +163,7 @@ def _decide(
     selection = select_entries(
         locks,
         named=policy.platforms,
-        all_platforms=request.all_platforms,
+        all_platforms=request.all_platforms or request.installed,
         load=load_if_there if base is None else base.load_now,
     )
     old: tuple[AuditEntry, ...] = ()

@@ -61,6 +61,6 @@ def fetch(app: App, paths: tuple[Path, ...], output: Path, *, all_platforms: boo
 def _save(batch: Batch, engines: Engines, folder: EvidenceFolder) -> Saved:
     questions = tuple(batch.questions)
     if batch.ecosystem is Ecosystem.NPM:
-        return save_npm_evidence(engines.npm_client(batch.lock.found.path.parent), folder, questions)
+        return save_npm_evidence(engines.npm_client(batch.lock.found.folder), folder, questions)
     client = engines.index_client(batch.lock.index)
     return save_pypi_evidence(client, folder, questions, fits=batch.platforms.take_file)

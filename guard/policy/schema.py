@@ -47,6 +47,7 @@ RULES_WITHOUT_EXCEPTION = frozenset(
         RuleId.POLICY_LOOSENED,
         RuleId.LOCK_ENTRY_UNREADABLE,
         RuleId.IDENTITY_LOCK_CHANGED,
+        RuleId.INSTALLED_DIFFERS,
     }
 )
 

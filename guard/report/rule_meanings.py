@@ -95,4 +95,7 @@ RULE_MEANINGS: Mapping[RuleId, str] = {
     RuleId.LOCK_ENTRY_UNREADABLE: (
         "A line of a lock or requirements file cannot be read, so that what it installs is not known."
     ),
+    RuleId.INSTALLED_DIFFERS: (
+        "What lies in `node_modules` is not what npm recorded there, so that nothing is known about where it is from."
+    ),
 }

@@ -170,6 +170,7 @@ def test_the_table_of_checks_names_rules_and_statuses_of_the_code() -> None:
         RuleId.POLICY_LOOSENED,
         RuleId.LOCK_ENTRY_UNREADABLE,
         RuleId.IDENTITY_LOCK_CHANGED,
+        RuleId.INSTALLED_DIFFERS,
     }
     assert named == {rule.value for rule in about_files}
 

@@ -121,6 +121,7 @@ def test_exceptions_name_every_rule_that_can_be_excepted(rules: set[RuleId], art
         RuleId.POLICY_LOOSENED,
         RuleId.LOCK_ENTRY_UNREADABLE,
         RuleId.IDENTITY_LOCK_CHANGED,
+        RuleId.INSTALLED_DIFFERS,
         RuleId.REGISTRY_UNAVAILABLE,
     }
     assert set(excepted) == rules - never
