@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.attest.slsa import verify_provenance_predicate
+from guard.attest.slsa import _folded, verify_provenance_predicate
 from guard.attest.statement import SLSA_V1_PREDICATE_TYPE, Statement
 from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
 from guard.model import Claims
@@ -539,3 +539,8 @@ def test_what_else_went_into_a_build_is_not_its_source(name: str, path: str) -> 
     sources = predicate[steps[0]][last] if steps else predicate[last]
     other = {"uri": "git+https://github.com/other/library@refs/tags/v1", "digest": {"sha1": OTHER_COMMIT}}
     verify(changed(predicate, path, [*sources[:1], other]), claims)
+
+
+def test_letter_case_matters_behind_owner_and_name() -> None:
+    assert _folded("https://github.com/ACME/Box@REF/X") == "https://github.com/acme/box@REF/X"
+    assert _folded("https://github.com/ACME/Box/PATH") == "https://github.com/acme/box/PATH"
