@@ -6,6 +6,7 @@ import base64
 import binascii
 import copy
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,13 @@ _VALUES: list[Any] = [
 _JUNK = [
     *(b"", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b"{}"),
     *(b'{"a":1,"a":2}', b"[" * 70, b"[" * 100_000, b"\x30\x80", b"\x30\x84\xff\xff\xff\xff", b"\r\n\r\n", b"\n\n"),
+]
+# What stands behind a key in TOML and YAML, and what lockfiles have there.
+_LINE_VALUES = [
+    *(b"", b"1", b"-1", b"1.0", b"true", b"null", b"~", b"[]", b"{}", b'""', b"''", b'"', b"[[", b"&a", b"*a", b"|"),
+    *(b'"\\u0000"', b'"\\u202e"', b'"\\ud800"', b"2026-12-31", b"9" * 5000, b'"' + b"x" * 3000 + b'"', b"1e999"),
+    *(b'"https://u:p@example.test/a.tgz"', b'"file://["', b'"http://[::1"', b'"../../x"', b'"npm:a@1"', b'"a@1.0.0"'),
+    *(b'"git+ssh://git@example.test/a#b"', b'"link:../a"', b'"workspace:*"', b'"sha256:00"', b'"sha512-AA=="', b"<<"),
 ]
 
 
@@ -61,6 +69,41 @@ def bytes_like(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
             case _:
                 raw[start:end] = draw(st.binary(max_size=8))
     return bytes(raw)
+
+
+@st.composite
+def lines_like(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
+    """Return a text of lines, such as TOML and YAML are, that is nearly one of ``seeds``."""
+    lines = draw(st.sampled_from(seeds)).split(b"\n")
+    pool = draw(st.sampled_from(seeds)).split(b"\n")
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(0, len(lines) - 1)))
+        match draw(st.sampled_from(["value", "value", "exchange", "leave-out", "repeat", "indent", "move"])):
+            case "value" if lines:
+                lines[place] = draw(_with_value(lines[place]))
+            case "exchange" if lines:
+                lines[place] = draw(st.sampled_from(pool))
+            case "leave-out":
+                del lines[place : place + draw(st.sampled_from([1, 1, 3, 20]))]
+            case "repeat":
+                lines[place:place] = lines[place : place + draw(st.sampled_from([1, 1, 3, 20]))]
+            case "indent" if lines:
+                lines[place] = draw(st.sampled_from([b" ", b"  ", b"\t", b"- "])) + lines[place]
+            case _:
+                lines.insert(place, draw(st.sampled_from(pool)))
+    raw = b"\n".join(lines)
+    return raw if draw(st.integers(0, 3)) else draw(bytes_like([raw]))
+
+
+@st.composite
+def _with_value(draw: st.DrawFn, line: bytes) -> bytes:
+    """Return a line with what stands between quotes, or behind a colon or an equals sign, exchanged."""
+    value = draw(st.sampled_from(_LINE_VALUES))
+    found = list(re.finditer(rb"\"[^\"]*\"|'[^']*'|(?<=[:=@]) ?[^\s,{}\[\]]+", line))
+    if not found:
+        return value
+    match = draw(st.sampled_from(found))
+    return line[: match.start()] + value + line[match.end() :]
 
 
 @st.composite
