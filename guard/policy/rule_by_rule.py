@@ -115,12 +115,13 @@ def _identity_mismatch(facts: Facts, policy: PackagePolicy) -> str:
 
 
 def _identity_compared(facts: Facts, policy: PackagePolicy) -> str:
-    with_lock, with_earlier = compare_with_lock(facts, policy), compare_with_earlier(facts, policy)
-    if any(comparison.hard for comparison in (*with_lock, *with_earlier)):
+    with_lock = compare_with_lock(facts, policy)
+    compared = with_lock or compare_with_earlier(facts, policy)
+    if not compared or any(comparison.hard for comparison in compared):
         return ""  # of somebody else there is nothing more to compare
     if with_lock:
         return "published as guard.lock records"
-    return f"published as {facts.earlier.version} was" if facts.earlier and with_earlier else ""
+    return f"published as {facts.earlier.version} was" if facts.earlier else ""
 
 
 def _identity_missing(_: Facts, policy: PackagePolicy) -> str:

@@ -47,6 +47,11 @@ def rules_of(explanation: dict[str, Any], outcome: str) -> list[str]:
     return [each["rule"] for each in explanation["rules"] if each["outcome"] == outcome]
 
 
+def rules_that_block(result: Result) -> list[str]:
+    findings = result.report["artifacts"][0]["findings"]
+    return [each["rule"] for each in findings if each["level"] == "block"]
+
+
 def recent(**ago: int) -> datetime:
     return datetime.now(timezone.utc) - timedelta(**ago)
 
@@ -106,6 +111,7 @@ def test_a_young_release_by_another_publisher_is_blocked_where_a_resolver_choose
     accepted = explain(stage, "pypi:widget")
     assert (accepted.status, accepted.report["artifacts"][0]["verdict"]) == (0, "allow")
     assert "guard.lock has an entry of this package\n" in accepted.stdout
+    assert "published as guard.lock records" in accepted.stdout
 
 
 @pytest.mark.parametrize("ecosystem", ["pypi", "npm"])
@@ -140,6 +146,34 @@ def test_pre_releases_and_releases_taken_back_are_not_chosen(stage: AuditStage) 
         assert explain(stage, spec).report["artifacts"][0]["version"] == "1.0.0", spec
 
 
+def test_where_latest_is_held_back_npm_takes_the_highest_that_is_left(stage: AuditStage) -> None:
+    world = stage.world
+    world.publish_npm("widget", "0.9.0", attested=True)
+    world.publish_npm("widget", "1.0.0", attested=True, deprecated="use 0.9")
+    world.publish_npm("widget", "2.0.0", attested=True, published_at=recent(hours=1))
+    assert explain(stage, "npm:widget").report["artifacts"][0]["version"] == "0.9.0"
+
+
+def test_a_requirement_on_the_interpreter_that_cannot_be_read_is_none(stage: AuditStage) -> None:
+    stage.world.publish("widget", "1.0.0", requires_python="whatever")
+    assert explain(stage, "pypi:widget").report["artifacts"][0]["version"] == "1.0.0"
+
+
+def test_where_nothing_can_be_installed_here(stage: AuditStage) -> None:
+    stage.world.publish("widget", "1.0.0", requires_python=">=4")
+    result = explain(stage, "pypi:widget")
+    assert (result.status, "no release that is listed can be installed here" in result.stdout) == (10, True)
+
+
+def test_a_build_level_that_is_asked_for(stage: AuditStage) -> None:
+    stage.world.publish_npm("widget", "1.0.0", attested=True)
+    asked = explained(stage, "npm:widget@1.0.0", policy="slsa-level = 2\n")
+    assert {"slsa-level", "provenance-missing"} <= set(rules_of(asked, "passes"))
+    refused = explained(stage, "npm:widget@1.0.0", policy="slsa-level = 3\n")
+    assert "slsa-level" in rules_of(refused, "blocks")
+    assert refused["guard_toml"]["pin"] is None
+
+
 def test_files_at_hand(stage: AuditStage) -> None:
     world = stage.world
     wheel = world.publish("widget", "1.0.0")
@@ -154,9 +188,10 @@ def test_files_at_hand(stage: AuditStage) -> None:
     stage.write("g.tgz", make_tarball("gadget", "1.0.0", scripts={"test": "true"}))
     for name in (wheel.filename, "g.tgz"):
         assert "blocks    hash-mismatch" in explain(stage, name).stdout
-    other = make_sdist("unknown", "1.0.0")
-    stage.write(*other)
-    assert explain(stage, other[0]).status == 10
+    for other in (make_sdist("unknown", "1.0.0"), make_sdist("widget", "7.0.0")):
+        stage.write(*other)
+        result = explain(stage, other[0])
+        assert (result.status, rules_that_block(result)) == (10, ["hash-mismatch"])
 
 
 @pytest.mark.parametrize(
