@@ -102,6 +102,10 @@ def _version_of(program: Path, app: App) -> str:
 
 
 def _carry_out(session: Session, word: str, arguments: Sequence[str]) -> Done:
+    if word == "pnpm":
+        from guard.clients.pnpm import run_pnpm
+
+        return Done(outcome=run_pnpm(session, arguments[0], arguments[1:]))
     from guard.clients.uv.commands import carry_out as carry_out_uv
 
     return carry_out_uv(session, word, arguments)

@@ -6,15 +6,20 @@ Nothing is imported here, so that what passes through costs little more than the
 from __future__ import annotations
 
 # guard's word for a client, and the program that it starts.
-PROGRAMS = {"uv": "uv", "uvx": "uv"}
+PROGRAMS = {"uv": "uv", "uvx": "uv", "pnpm": "pnpm"}
 
 # Words that stand between the program and what is typed after guard's word.
-LEADING_WORDS = {"uvx": ("tool", "run")}
+LEADING_WORDS = {
+    "uvx": ("tool", "run"),
+    # pnpm may be told to install before it runs a script (pnpm.io/settings#verifydepsbeforerun).
+    "pnpm": ("--config.verify-deps-before-run=false",),
+}
 
 # What guard says of each.
 CLIENTS = {
     "uv": "Run uv, guarded: what is locked is decided, then installed frozen; pip and tool commands ask guard's index.",
     "uvx": "Run uvx, guarded: the packages of the program are decided before it starts.",
+    "pnpm": "Run pnpm, guarded: what pnpm-lock.yaml names is decided, then installed frozen.",
 }
 
 _ALONE = {("--version",), ("-V",), ("--help",), ("-h",), ("help",)}
@@ -26,9 +31,14 @@ _LEADING = {
         python find; python list; python pin; python uninstall; tool dir; tool list; tool uninstall; tool update-shell
     """,
     "uvx": "",
+    "pnpm": """
+        bin; c; cat-file; cat-index; config; exec; find-hash; help; info; init; la; licenses; list; ll; login; logout;
+        ls; outdated; pack; ping; publish; restart; root; run; run-script; search; start; stop; store path; store prune;
+        store status; t; test; view; whoami; why
+    """,
 }
 # What looks at a lock passes where it must not make one, which one word says.
-_FROZEN = {"uv": frozenset({"export", "tree"}), "uvx": frozenset()}
+_FROZEN = {"uv": frozenset({"export", "tree"}), "uvx": frozenset(), "pnpm": frozenset()}
 
 PASS_THROUGH = {
     word: frozenset(tuple(line.split()) for line in lines.split(";") if line.strip())

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.e2e.npm_environment import NpmTools
 from tests.e2e.surroundings import Result, Surroundings
 from tests.sim.world import World
 
@@ -68,6 +69,36 @@ def make_uv_stage(root: Path, world: World) -> ClientStage:
     return stage
 
 
+def make_node_stage(root: Path, world: World, tools: NpmTools, program: str, script: Path) -> ClientStage:
+    """Return a stage with node and one client on PATH, and the simulated registry in the home's .npmrc.
+
+    Args:
+        root: of the stage.
+        world: whose registry it uses.
+        tools: gives node.
+        program: what the client is called.
+        script: of the client.
+    """
+    stage = ClientStage(root, world=world, trust_root=world.trusted_root_path)
+    for folder in (stage.project, stage.home, stage.programs):
+        folder.mkdir(parents=True)
+    os.link(tools.node, stage.programs / "node")
+    script.chmod(0o755)
+    (stage.programs / program).symlink_to(script)
+    (stage.home / ".npmrc").write_text(f"registry={world.npm.url}\n")
+    return stage
+
+
+def modules(project: Path) -> dict[str, bytes]:
+    """Every file below node_modules, but for what states a time or a folder."""
+    folder = project / "node_modules"
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".modules.yaml", ".yarn-integrity", ".pnpm-workspace-state-v1.json")
+    }
+
+
 def distributions(environment: Path) -> dict[str, str]:
     """Name and version of what an environment has."""
     folders = environment.glob("lib/python*/site-packages/*.dist-info")
@@ -75,4 +106,4 @@ def distributions(environment: Path) -> dict[str, str]:
     return {name: version for name, _, version in pairs}
 
 
-__all__ = ["ClientStage", "Result", "distributions", "make_uv_stage"]
+__all__ = ["ClientStage", "Result", "distributions", "make_node_stage", "make_uv_stage", "modules"]

@@ -50,11 +50,16 @@ class NpmTools:
 
     def npm(self, version: str) -> Path:
         """Return the folder of one npm, fetched when it is asked for first."""
-        folder = self._folder / f"npm-{version}"
+        return self.package("npm", version)
+
+    def package(self, name: str, version: str) -> Path:
+        """Return the folder of one release of a package, fetched when it is asked for first; scripts are not run."""
+        plain = name.removeprefix("@").replace("/", "-")
+        folder = self._folder / f"{plain}-{version}"
         if not folder.exists():
-            command = ["npm", "pack", "--silent", f"npm@{version}", "--pack-destination", str(self._folder)]
+            command = ["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", str(self._folder)]
             subprocess.run(command, cwd=self._folder, check=True, capture_output=True, timeout=_FETCH_SECONDS)
-            with tarfile.open(self._folder / f"npm-{version}.tgz") as archive:
+            with tarfile.open(self._folder / f"{plain}-{version}.tgz") as archive:
                 # Newer Pythons ask which filter to extract by, older ones know none.
                 archive.extraction_filter = getattr(tarfile, "data_filter", None)
                 archive.extractall(folder)
