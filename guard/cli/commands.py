@@ -12,7 +12,7 @@ import click
 
 from guard import __version__, limits
 from guard.app import App, Options
-from guard.cli.common import common_options
+from guard.cli.common import common_options, plain_options
 from guard.cli.main import split_at_command
 from guard.clients.words import CLIENTS
 from guard.errors import ExitCode, GuardError
@@ -140,6 +140,7 @@ def shims() -> None:
     help="Give this tool a shim as well: pip3.X, or a client that guard knows; may be repeated.",
 )
 @click.pass_obj
+@plain_options
 def shims_install(app: App, shells: tuple[str, ...], tools: tuple[str, ...], *, no_shell: bool) -> int:
     """Write the shims and put them in front of PATH in every new shell.
 
@@ -157,6 +158,7 @@ def shims_install(app: App, shells: tuple[str, ...], tools: tuple[str, ...], *, 
 
 @shims.command("remove")
 @click.pass_obj
+@plain_options
 def shims_remove(app: App) -> int:
     """Remove the shims and bring back every file that installing changed."""
     from guard.cli.shims import remove
@@ -166,6 +168,7 @@ def shims_remove(app: App) -> int:
 
 @shims.command("status")
 @click.pass_obj
+@plain_options
 def shims_status(app: App) -> int:
     """Say for each tool whether it is guarded here, and which tool is behind it."""
     from guard.cli.shims import print_status
@@ -176,6 +179,7 @@ def shims_status(app: App) -> int:
 @guard.command()
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
+@plain_options
 def doctor(app: App, *, style: str) -> int:
     """Say every way an install could start here: guarded, open with the line that mends it, or worth knowing.
 
@@ -193,6 +197,7 @@ def policy() -> None:
 
 @policy.command("check")
 @click.pass_obj
+@plain_options
 def policy_check(app: App) -> int:
     """Read the policy that is in force here and say which files make it."""
     from guard.cli.policy import check_policy
@@ -202,6 +207,7 @@ def policy_check(app: App) -> int:
 
 @policy.command("init")
 @click.pass_obj
+@plain_options
 def policy_init(app: App) -> int:
     """Write a guard.toml with comments into this folder; one that is there is kept."""
     from guard.cli.policy import init_policy
@@ -213,6 +219,7 @@ def policy_init(app: App) -> int:
 @click.argument("spec", required=False)
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
+@plain_options
 def policy_show(app: App, spec: str | None, *, style: str) -> int:
     """Say what is asked of SPEC (pypi:NAME[==VERSION] or npm:NAME[@VERSION]), and where each value stands.
 
@@ -226,6 +233,7 @@ def policy_show(app: App, spec: str | None, *, style: str) -> int:
 @policy.command("trust")
 @click.argument("file", type=click.Path(path_type=Path), default="guard.toml")
 @click.pass_obj
+@plain_options
 def policy_trust(app: App, file: Path) -> int:
     """Let the indexes and the trust root that FILE names take effect for you, as long as its content stays the same."""
     from guard.cli.policy import trust_policy
@@ -240,6 +248,7 @@ def trust_root() -> None:
 
 @trust_root.command("show")
 @click.pass_obj
+@plain_options
 def trust_root_show(app: App) -> int:
     """Print the trust root in force: its digest, where it comes from, and how old it is."""
     from guard.cli.trust_root import show
@@ -267,6 +276,7 @@ def trust_root_show(app: App) -> int:
     help="Time for all of it.",
 )
 @click.pass_obj
+@plain_options
 def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, output: Path | None, timeout: int) -> int:
     """Refresh the public trust root over TUF, or fetch a private one into a file."""
     from guard.cli.trust_root import update
@@ -323,6 +333,7 @@ def audit(app: App, /, **values: Any) -> int:
 @click.option("--all-platforms", is_flag=True, help="Look at the files for every platform, not only for those in use.")
 @click.option("--pylock", is_flag=True, help="Write the publishers into pylock.toml as well (PEP 751).")
 @click.pass_obj
+@plain_options
 def lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool, pylock: bool) -> int:
     """Record in guard.lock who publishes what lockfiles name, and print who changed.
 
@@ -379,6 +390,7 @@ def cache() -> None:
 
 @cache.command("info")
 @click.pass_obj
+@plain_options
 def cache_info(app: App) -> int:
     """Print what is kept, where, and how large it is."""
     from guard.cli.cache import print_info
@@ -388,6 +400,7 @@ def cache_info(app: App) -> int:
 
 @cache.command("clear")
 @click.pass_obj
+@plain_options
 def cache_clear(app: App) -> int:
     """Forget downloaded files and verified facts; trust roots, policies and locks stay."""
     from guard.cli.cache import clear

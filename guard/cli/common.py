@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
+
+from guard.app import App
+from guard.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -23,21 +27,47 @@ def common_options(command: _Command) -> _Command:
     return command
 
 
+def plain_options(command: _Command) -> _Command:
+    """Let a command that decides nothing take guard's own options but ``--report``, which it refuses.
+
+    Args:
+        command: a function of the :class:`~guard.app.App` that click makes a command of.
+    """
+
+    @functools.wraps(command)
+    def checked(app: App, *arguments: Any, **options: Any) -> Any:
+        if app.options.report is not None:
+            raise UsageError("this command decides nothing, so that it has no report", hint="leave out --report")
+        return command(app, *arguments, **options)
+
+    plain = cast("_Command", checked)
+    for option in _PLAIN_OPTIONS:
+        plain = option(plain)
+    return plain
+
+
 def _override(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE:
         app = context.obj
         context.obj = replace(app, options=replace(app.options, **{str(parameter.name): value}))
 
 
+def _override_progress(context: click.Context, _: click.Parameter, value: Any) -> None:
+    if value:
+        context.obj = replace(context.obj, options=replace(context.obj.options, progress=False))
+
+
 def _option(*names: str, **settings: Any) -> Callable[[_Command], _Command]:
-    return click.option(*names, callback=_override, expose_value=False, **settings)
+    return click.option(*names, **{"callback": _override, "expose_value": False, **settings})
 
 
 _FILE = click.Path(path_type=Path)
-_OPTIONS = (
+_PLAIN_OPTIONS = (
     _option("-q", "--quiet", is_flag=True, help="Say nothing when all is well."),
     _option("-v", "--verbose", count=True, help="Say more."),
-    _option("--report", type=_FILE, metavar="FILE", help="Write the JSON report."),
+    _option("--color", type=click.Choice(["auto", "always", "never"]), help="Colours in what guard says on stderr."),
+    _option("--no-progress", is_flag=True, callback=_override_progress, help="Show no progress on a terminal."),
     _option("--policy", type=_FILE, metavar="FILE", help="Policy that names registries and trust root."),
     _option("--trust-root", type=_FILE, metavar="FILE", help="Sigstore trusted root to use."),
 )
+_OPTIONS = (*_PLAIN_OPTIONS, _option("--report", type=_FILE, metavar="FILE", help="Write the JSON report."))
