@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from guard import limits
 from guard.policy.schema import parse_policy
-from tests.e2e.audit_stage import AuditStage
+from tests.e2e.audit_stage import AuditStage, hashed
 from tests.e2e.surroundings import REPORT_VALIDATOR, Result
 from tests.sim.faults import Fault
 from tests.sim.identity import Identity
@@ -246,6 +247,18 @@ def test_the_lines_that_are_printed_do_what_is_said_of_them(stage: AuditStage) -
             assert (after.status, after.report["artifacts"][0]["verdict"]) == (0, proposal["verdict"])
             shown = [line.removeprefix("  ") for line in explain(stage, spec, policy=asked).stdout.splitlines()]
             assert set(proposal["lines"].splitlines()) <= set(shown)
+
+
+def test_what_an_audit_blocks_names_the_command_that_prints_the_lines(stage: AuditStage) -> None:
+    plain = stage.world.publish("plain", "1.0.0", attested=False, provenance_flag=False)
+    stage.write("requirements.txt", hashed(plain))
+    stage.write("guard.toml", 'version = 1\n[policy]\nprovenance = "required"\n')
+    audited = stage.audit()
+    (step,) = [line for line in audited.stderr.splitlines() if line.startswith("guard:   next: ")]
+    command = shlex.split(step.partition(": guard ")[2])
+    assert command == ["explain", "pypi:plain==1.0.0"]
+    shown = stage.audit(*command[1:], command=("explain",)).stdout
+    assert 'rule = "provenance-missing"' in shown
 
 
 def test_a_pin_that_is_printed_holds_off_another_publisher(stage: AuditStage) -> None:

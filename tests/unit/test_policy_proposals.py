@@ -24,6 +24,7 @@ from guard.model import (
 )
 from guard.policy.evaluate import evaluate_artifact
 from guard.policy.identity_lock import parse_identity_lock
+from guard.policy.next_steps import to_except
 from guard.policy.policy import Policy
 from guard.policy.proposals import propose_exceptions, propose_lock_entry, propose_pin, quoted, with_lines
 from guard.policy.rule_by_rule import LOOKED_AT, explain_rules
@@ -173,3 +174,8 @@ def test_what_nobody_looked_at_is_not_said_to_pass() -> None:
     assert said[RuleId.PROVENANCE_UNAVAILABLE].level is Level.UNDECIDED
     verified = {each.rule for each in explain_rules(facts_of(ARTIFACT, ACME), asked) if each.looked_at}
     assert {RuleId.PROVENANCE_INVALID, RuleId.STATEMENT_MISMATCH, RuleId.IDENTITY_MISMATCH} <= verified
+
+
+def test_a_command_to_copy_is_quoted() -> None:
+    hostile = replace(NPM, name="$(id)", version="1.0.0;reboot")
+    assert to_except(hostile).endswith(": guard explain 'npm:$(id)@1.0.0;reboot'")

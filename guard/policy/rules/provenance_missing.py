@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from guard.model import EvidenceState, Facts, Finding, Level, RuleId, SourceKind
 from guard.policy.downgrade import find_loss
+from guard.policy.next_steps import to_except
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import attested_evidence, verified_provenance
 
@@ -34,6 +35,6 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
         rule=ID,
         level=Level.BLOCK,
         message=f"{artifact.file or artifact.spec} has no provenance, and {policy.why_provenance}",
-        next="choose a release that has provenance, or write a [[exception]] with a reason and an end",
+        next=f"choose a release that has provenance, or {to_except(artifact)}",
         location=artifact.location,
     )

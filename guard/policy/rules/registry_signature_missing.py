@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from guard.model import Ecosystem, EvidenceState, Facts, Finding, Level, RuleId
+from guard.policy.next_steps import to_except
 from guard.policy.policy import PackagePolicy
 from guard.policy.provenance import REGISTRY_SOURCES, signature_evidence
 from guard.policy.settings import RegistrySignatureMode
@@ -34,6 +35,6 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
         rule=ID,
         level=Level.BLOCK,
         message=f'{artifact.spec} has no signature of its registry, and registry-signature = "required"',
-        next="choose a registry that signs, or write a [[exception]] with a reason and an end",
+        next=f"choose a registry that signs, or {to_except(artifact)}",
         location=artifact.location,
     )
