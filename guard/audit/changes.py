@@ -7,7 +7,7 @@ it loosens the policy, replaces a file of trust, or names other indexes or regis
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guard import limits
@@ -47,6 +47,8 @@ class Base:
     repository: Repository
     commit: str | None
     is_staged: bool = False
+    # What git said, for it is a process for each question; of the work tree and of a commit alike, one run sees one.
+    _loaded: dict[tuple[str, Path], bytes | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def load_rules(self) -> LoadBeside:
@@ -63,7 +65,10 @@ class Base:
             return load_if_there(path)
         if self.commit is None:
             return None
-        return self.repository.load_at(self.commit, path, max_bytes=limits.LOCKFILE_MAX_BYTES)
+        key = (self.commit, path)
+        if key not in self._loaded:
+            self._loaded[key] = self.repository.load_at(self.commit, path, max_bytes=limits.LOCKFILE_MAX_BYTES)
+        return self._loaded[key]
 
     def load_now(self, path: Path) -> bytes | None:
         """Return a file as the change has it, else as :meth:`load`.
@@ -73,7 +78,10 @@ class Base:
         """
         if not self.is_staged or not self.repository.holds(path):
             return load_if_there(path)
-        return self.repository.load_staged(path, max_bytes=limits.LOCKFILE_MAX_BYTES)
+        key = ("index", path)
+        if key not in self._loaded:
+            self._loaded[key] = self.repository.load_staged(path, max_bytes=limits.LOCKFILE_MAX_BYTES)
+        return self._loaded[key]
 
     def load_changed_lock(self, path: Path) -> bytes:
         """Return a lockfile, or what it includes, as the change has it.
@@ -241,17 +249,20 @@ def _loosened_policy(app: App, base: Base) -> tuple[Finding, ...]:
 
 def _changed_identities(app: App, base: Base, locks: Sequence[LoadedLock]) -> Iterator[Finding]:
     """Say how each guard.lock that governs a lock, at the base or now, was changed."""
-    governed: dict[tuple[str, str], set[tuple[Ecosystem, str]]] = {}
+    governed: dict[tuple[str, str], list[LoadedLock]] = {}
     pairs: dict[tuple[str, str], tuple[IdentityLock | None, IdentityLock | None]] = {}
     for lock in locks:
         folder = lock.found.folder
         before, now = app.find_identity_lock(folder, base.load), app.find_identity_lock(folder, base.load_now)
         key = (before.path if before else "", now.path if now else "")
         pairs[key] = (before, now)
-        names = governed.setdefault(key, set())
-        names |= {(entry.artifact.ecosystem, entry.artifact.name) for entry in entries_of(lock, load=base.load_now)}
+        governed.setdefault(key, []).append(lock)
     for key, (before, now) in pairs.items():
-        yield from identity_lock_findings(compare_identity_locks(before, now), locked=governed[key])
+        changes = tuple(compare_identity_locks(before, now))
+        if changes:
+            entries = (entry for lock in governed[key] for entry in entries_of(lock, load=base.load_now))
+            locked = {(entry.artifact.ecosystem, entry.artifact.name) for entry in entries}
+            yield from identity_lock_findings(changes, locked=locked)
 
 
 def _changed_anchors(app: App, base: Base, policy: Policy) -> Iterator[Finding]:

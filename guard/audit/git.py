@@ -124,7 +124,11 @@ class Repository:
         staged = [each for each in entries if each is not None and os.fsdecode(each[3]) == name]
         if any(each[2] != b"0" for each in staged):
             raise ConfigInvalid(f"{path} has conflicts of a merge", hint="resolve them, then: git add")
-        return self._load_blob(staged[0][1].decode("ascii"), path, max_bytes, "the index") if staged else None
+        if not staged:
+            return None
+        blob = staged[0][1]
+        size = self._ask(self.root, ("cat-file", "-s", blob.decode("ascii")), what=f"how large {name} is")
+        return self._load_blob(blob, int(size), path, max_bytes, "the index")
 
     def load_at(self, commit: str, path: Path, *, max_bytes: int) -> bytes | None:
         """Return a file as it was at a commit; ``None`` where there was none, or a link or a folder in its place.
@@ -140,15 +144,16 @@ class Repository:
         if not self.holds(path):
             return None
         name = self._place(path).relative_to(self.root).as_posix()
-        listed = self._ask(self.root, ("ls-tree", "-z", "--full-tree", commit, "--", name), what=f"what {name} was")
-        entry = re.match(rb"100\d{3} blob ([0-9a-f]+)\t", listed)
-        return None if entry is None else self._load_blob(entry[1].decode("ascii"), path, max_bytes, commit[:12])
+        listed = self._ask(
+            self.root, ("ls-tree", "-z", "--long", "--full-tree", commit, "--", name), what=f"what {name} was"
+        )
+        entry = re.match(rb"100\d{3} blob ([0-9a-f]+) +(\d+)\t", listed)
+        return None if entry is None else self._load_blob(entry[1], int(entry[2]), path, max_bytes, commit[:12])
 
-    def _load_blob(self, blob: str, path: Path, max_bytes: int, where: str) -> bytes:
-        size = self._ask(self.root, ("cat-file", "-s", blob), what=f"how large {path.name} was")
-        if int(size) > max_bytes:
+    def _load_blob(self, blob: bytes, size: int, path: Path, max_bytes: int, where: str) -> bytes:
+        if size > max_bytes:
             raise ConfigInvalid(f"{path} is larger than {max_bytes} bytes at {where}")
-        return self._ask(self.root, ("cat-file", "blob", blob), what=f"what {path.name} was")
+        return self._ask(self.root, ("cat-file", "blob", blob.decode("ascii")), what=f"what {path.name} was")
 
     def holds(self, path: Path) -> bool:
         """Return whether a path, which need not exist, lies in the work tree."""
