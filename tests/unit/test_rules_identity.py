@@ -64,6 +64,7 @@ LOCKED = replace(
     DEFAULT,
     locked=(LockedIdentity(publisher=publisher_of(OURS), first_seen="1.0.0", digest=Digest("sha256", "a" * 64)),),
 )
+PINNED = replace(DEFAULT, identities=(IdentityPin(issuer=ISSUER, repository="https://github.com/acme/widget"),))
 BEFORE = EarlierRelease(version="1.0.0", is_same_line=True)
 VERIFIED_BEFORE = replace(BEFORE, evidence=(verified(OURS, days_ago=99),))
 
@@ -95,6 +96,7 @@ def levels(rule: RuleId, given: Facts, policy: PackagePolicy = DEFAULT) -> list[
         (facts(verified(THEIRS), earlier=VERIFIED_BEFORE), DEFAULT, [Level.BLOCK]),
         (facts(verified(OURS), earlier=VERIFIED_BEFORE), DEFAULT, []),
         (facts(verified(THEIRS), earlier=VERIFIED_BEFORE, is_locked=True), DEFAULT, [Level.WARN]),
+        (facts(verified(THEIRS), earlier=VERIFIED_BEFORE), PINNED, [Level.NOTE]),
         (facts(verified(THEIRS), earlier=replace(VERIFIED_BEFORE, is_same_line=False)), DEFAULT, [Level.WARN]),
         (facts(verified(OURS), earlier=replace(BEFORE, problem="an outage")), DEFAULT, [Level.NOTE]),
         (facts(verified(OURS), earlier=replace(BEFORE, problem="an outage")), LOCKED, []),

@@ -3,7 +3,8 @@
 A hard fact differs: the issuer, the repository's identifier (its address where there is none), a foreign workflow that
 signs, the registry, or a fact that ``identity-strict`` names. What differs from guard.lock blocks. Where guard.lock has
 no entry, a young release is compared with the release before in its line, whose evidence is verified for that: what
-differs blocks while a resolver chose it, and warns once a lock names it. A change that guard.lock accepts is noted.
+differs blocks while a resolver chose it, and warns once a lock names it. A change that guard.lock or a pin accepts is
+noted.
 
 Source: the design, sections 6 and 12 "Identity rules"; facts/amendments, numbers 10 and 12.
 """
@@ -45,8 +46,8 @@ def check(facts: Facts, policy: PackagePolicy) -> Iterable[Finding]:
 
 
 def _level(facts: Facts, policy: PackagePolicy) -> Level:
-    """Weigh a change since the release before: one that guard.lock speaks about is weighed there."""
-    if policy.locked:
+    """Weigh a change since the release before: guard.lock, or a pin of the policy, says who publishes from now on."""
+    if policy.locked or policy.identities:
         return Level.NOTE
     is_same_line = facts.earlier is not None and facts.earlier.is_same_line
     return level_of_change(facts, policy) if is_same_line else Level.WARN
