@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from guard.app import App
+from guard.clients.refused import REFUSED, refused_command
 from guard.clients.session import Session
 from guard.clients.words import LEADING_WORDS, PROGRAMS, passes_through
 from guard.engine.outcome import Outcome
@@ -18,6 +21,8 @@ from guard.managers.process import run_quietly
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
 from guard.report.model import Tool
+
+_VERSION = re.compile(r"\d+(\.\d+)+[\w.+-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +102,14 @@ def find_program(name: str, path: str) -> Path:
 def _version_of(program: Path, app: App) -> str:
     # In the root folder no project chooses another version.
     _, stdout, _ = run_quietly([str(program), "--version"], environ=app.environ, cwd="/")
-    words = stdout.decode("utf-8", "replace").split()
-    return next((each for each in words if each[:1].isdigit()), "")
+    found = _VERSION.search(stdout.decode("utf-8", "replace"))
+    return found[0] if found else ""
+
+
+def _pass_through(session: Session, become: Callable[[], None]) -> NoReturn:
+    session.stack.close()
+    become()
+    raise AssertionError("exec does not return")
 
 
 def _carry_out(session: Session, word: str, arguments: Sequence[str]) -> Done:
@@ -106,6 +117,13 @@ def _carry_out(session: Session, word: str, arguments: Sequence[str]) -> Done:
         from guard.clients.pnpm import run_pnpm
 
         return Done(outcome=run_pnpm(session, arguments[0], arguments[1:]))
+    if word in ("poetry", "pdm"):
+        from guard.clients.python_locks import run_python_client
+
+        came_to = run_python_client(session, arguments[0], arguments[1:])
+        return Done(outcome=came_to) if isinstance(came_to, Outcome) else _pass_through(session, came_to)
+    if word in REFUSED:
+        raise refused_command(word, arguments)
     from guard.clients.uv.commands import carry_out as carry_out_uv
 
     return carry_out_uv(session, word, arguments)

@@ -10,6 +10,7 @@ from guard.audit.engines import Engines
 from guard.clients.mirror import copy_project, find_changes, placed
 from guard.clients.session import Session, refuse_unlocked
 from guard.engine.outcome import Outcome
+from guard.managers.pip.requirements import IndexSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class LockedRun:
         check: raises where what was decided may not be installed so after all.
         all_platforms: whether the tool may be told to install for other platforms.
         unlocked: what to do where there is no lock.
+        index: the Python package indexes that the tool asks.
         takes_back: whether the tool itself takes changed manifests back where installing fails.
     """
 
@@ -42,6 +44,7 @@ class LockedRun:
     check: Callable[[Outcome], None]
     all_platforms: bool
     unlocked: str
+    index: IndexSettings | None = None
     takes_back: bool = False
 
 
@@ -59,7 +62,9 @@ def run_from_lock(run: LockedRun) -> Outcome:
     if not locks:
         return refuse_unlocked(path, run.unlocked)
     before = former if run.locking is not None else None
-    outcome = run.session.decide_locks(locks, run.engines, before=before, all_platforms=run.all_platforms)
+    outcome = run.session.decide_locks(
+        locks, run.engines, before=before, index=run.index, all_platforms=run.all_platforms
+    )
     if not outcome.allowed:
         return outcome
     run.check(outcome)

@@ -6,7 +6,7 @@ Nothing is imported here, so that what passes through costs little more than the
 from __future__ import annotations
 
 # guard's word for a client, and the program that it starts.
-PROGRAMS = {"uv": "uv", "uvx": "uv", "pnpm": "pnpm"}
+PROGRAMS = {name: name for name in ("uv", "pnpm", "yarn", "poetry", "pdm", "pipx")} | {"uvx": "uv"}
 
 # Words that stand between the program and what is typed after guard's word.
 LEADING_WORDS = {
@@ -20,6 +20,10 @@ CLIENTS = {
     "uv": "Run uv, guarded: what is locked is decided, then installed frozen; pip and tool commands ask guard's index.",
     "uvx": "Run uvx, guarded: the packages of the program are decided before it starts.",
     "pnpm": "Run pnpm, guarded: what pnpm-lock.yaml names is decided, then installed frozen.",
+    "yarn": "Run yarn, guarded: what installs is refused with a line to use, other commands pass through.",
+    "poetry": "Run poetry, guarded: what poetry.lock names is decided, then installed.",
+    "pdm": "Run pdm, guarded: what pdm.lock names is decided, then installed.",
+    "pipx": "Run pipx, guarded: what installs is refused with a line to use, other commands pass through.",
 }
 
 _ALONE = {("--version",), ("-V",), ("--help",), ("-h",), ("help",)}
@@ -36,9 +40,17 @@ _LEADING = {
         ls; outdated; pack; ping; publish; restart; root; run; run-script; search; start; stop; store path; store prune;
         store status; t; test; view; whoami; why
     """,
+    "yarn": """
+        bin; config; exec; help; info; licenses; list; node; npm whoami; outdated; pack; publish; run; test;
+        versions; why; workspaces info; workspaces list
+    """,
+    # poetry installs the plugins that a project names before any command; that takes a look at the project first.
+    "poetry": "",
+    "pdm": "",
+    "pipx": "completions; ensurepath; environment; help; list; uninstall; uninstall-all",
 }
 # What looks at a lock passes where it must not make one, which one word says.
-_FROZEN = {"uv": frozenset({"export", "tree"}), "uvx": frozenset(), "pnpm": frozenset()}
+_FROZEN = {"uv": frozenset({"export", "tree"})}
 
 PASS_THROUGH = {
     word: frozenset(tuple(line.split()) for line in lines.split(";") if line.strip())
@@ -53,8 +65,10 @@ def passes_through(word: str, arguments: list[str]) -> bool:
         word: guard's word for the client.
         arguments: what follows it.
     """
-    if not arguments or tuple(arguments) in _ALONE:
+    if not arguments:
+        return word != "yarn"  # which installs where nothing is said
+    if tuple(arguments) in _ALONE:
         return True
-    if arguments[0] in _FROZEN[word]:
+    if arguments[0] in _FROZEN.get(word, frozenset()):
         return "--frozen" in arguments
     return any(tuple(arguments[: len(words)]) == words for words in PASS_THROUGH[word])

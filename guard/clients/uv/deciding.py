@@ -13,9 +13,10 @@ from packaging.utils import canonicalize_name
 
 from guard.audit.discovery import FoundFile
 from guard.audit.reading import LockReader, UnreadableLock, load_from_disk
+from guard.clients.engines import IndexEngines, make_engines
 from guard.clients.line import Line, Vocabulary, not_guarded, parse_line
 from guard.clients.session import Session
-from guard.clients.uv.gateway import UvEngines, make_engines, run_deciding
+from guard.clients.uv.gateway import run_deciding
 from guard.clients.uv.project import MANIFEST
 from guard.clients.uv.settings import Index, find_indexes, index_of, load_configuration, load_manifest, table_of
 from guard.engine.outcome import Outcome
@@ -144,7 +145,7 @@ def _requirements_in(session: Session, name: str, *, is_compiled: bool) -> list[
     return [f"{each.name}=={each.version}" for each in locked if each.name and each.version]
 
 
-def _name(engines: UvEngines, index: IndexSettings | None, requirements: Iterable[str]) -> None:
+def _name(engines: IndexEngines, index: IndexSettings | None, requirements: Iterable[str]) -> None:
     """Tell the engine which releases are named exactly: these are offered, however young."""
     named = set()
     for text in requirements:
@@ -168,7 +169,7 @@ def _mend_receipts(session: Session, gateway: Gateway) -> None:
             receipt.write_text("".join(lines), encoding="utf-8")
 
 
-def _run_program(session: Session, engines: UvEngines, index: IndexSettings | None, line: Line) -> Outcome:
+def _run_program(session: Session, engines: IndexEngines, index: IndexSettings | None, line: Line) -> Outcome:
     """Install a program into a folder of the run, and start it with the user's own environment."""
     if not line.arguments:
         raise not_guarded("uv tool run without a program", hint="uv tool list")

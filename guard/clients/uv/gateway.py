@@ -8,53 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from guard import limits
-from guard.audit.engines import Engines
+from guard.clients.engines import IndexEngines
 from guard.clients.session import Session
 from guard.clients.uv.settings import INDEX_VARIABLES
 from guard.constants import PYPI_SIMPLE_URL
 from guard.engine.outcome import Outcome
 from guard.gateway.index import OpenSite
 from guard.gateway.server import Gateway
-from guard.managers.pip.command import PipCommand
 from guard.managers.pip.requirements import IndexSettings
-from guard.managers.pip.upstream import make_upstream
 from guard.managers.process import OutputFilter, run_relayed
 from guard.registry.credentials import redact_url
-from guard.registry.pypi import IndexClient
 
 _NOT_COMPARING = frozenset({"UV_NO_VERIFY_HASHES", "UV_VERIFY_HASHES"})
-_NO_OPTIONS = PipCommand("install")
-
-
-@dataclass(slots=True, kw_only=True)
-class UvEngines(Engines):
-    """Engines that ask the indexes of uv's configuration, and nothing of pip's."""
-
-    def index_client(self, index: IndexSettings) -> IndexClient:
-        """Return a new client for indexes."""
-        return make_upstream(
-            typed=_NO_OPTIONS,
-            configured=_NO_OPTIONS,
-            files=index,
-            anchors=self.policy.anchors,
-            environ={name: value for name, value in self.app.environ.items() if not name.startswith("PIP_")},
-            home=self.app.home,
-        ).client
-
-
-def make_engines(session: Session) -> UvEngines:
-    """Return the engines of a run; an installation judges by what registries say now."""
-    return UvEngines(
-        app=session.app,
-        policy=session.policy,
-        trust_root=session.trust_root,
-        stack=session.stack,
-        asks_anew=True,
-    )
 
 
 def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -65,7 +34,7 @@ def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def run_deciding(
     session: Session,
-    engines: UvEngines,
+    engines: IndexEngines,
     index: IndexSettings | None,
     arguments: Sequence[str],
     *,

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from guard.clients.engines import IndexEngines, make_engines
 from guard.clients.line import Line, Vocabulary, not_guarded, parse_line
 from guard.clients.mirror import copy_project, find_changes, placed
 from guard.clients.session import Session
-from guard.clients.uv.gateway import UvEngines, make_engines, plain_environment, run_deciding
+from guard.clients.uv.gateway import plain_environment, run_deciding
 from guard.clients.uv.project import (
     COPIED,
     LOCK,
@@ -74,7 +75,7 @@ class _Work:
 
     session: Session
     project: UvProject
-    engines: UvEngines
+    engines: IndexEngines
     command: str
     line: Line
 
