@@ -77,6 +77,9 @@ _NPM = ("npm", "install", "--no-audit", "--no-fund")
 _CI = ("npm", "ci", "--no-audit", "--no-fund")
 _VERIFICATION = "verification"
 _LOCKFILES = "lockfiles"
+_STARTS = "starts"
+_STARTS_ROUNDS = 15
+_START_TARGET_SECONDS = 0.120
 _LOCKFILES_ROUNDS = 5
 _VERIFICATION_ROUNDS = 50
 _AUDIT = "audit"
@@ -103,7 +106,7 @@ _CASES = (
 
 def main() -> int:
     """Measure the chosen cases and print a table."""
-    names = [*(case.name for case in _CASES), _VERIFICATION, _LOCKFILES, _AUDIT]
+    names = [*(case.name for case in _CASES), _VERIFICATION, _LOCKFILES, _AUDIT, _STARTS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--case", action="append", choices=names, help="measure this case only; may be repeated")
     parser.add_argument("--pairs", type=int, help="pairs of runs, or rounds, for each case, instead of its own number")
@@ -117,6 +120,9 @@ def main() -> int:
     if options.case is None or _AUDIT in options.case:
         with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
             measure_audits(Path(folder), rounds=options.pairs or _AUDIT_ROUNDS)
+    if options.case is None or _STARTS in options.case:
+        with tempfile.TemporaryDirectory(prefix="guard-bench-") as folder:
+            _measure_starts(Bench(Path(folder)), options.pairs or _STARTS_ROUNDS)
     if not chosen:
         return 0
     print(f"{'case':<15}{'':<9}{'wall':>8}{'CPU':>9}   guarded / bare   added     target", flush=True)
@@ -126,6 +132,21 @@ def main() -> int:
             pairs = list(_measure(bench, case, options.pairs or case.pairs))
             _print_rows(case, [bare for bare, _ in pairs], [guarded for _, guarded in pairs])
     return 0
+
+
+def _measure_starts(bench: Bench, rounds: int) -> None:
+    """Print how much later the tool begins to run when an install is typed with shims in front."""
+    for argv in (("pip", "install", "--quiet", "six"), (*_NPM, *_NPM_SMALL)):
+        pairs = []
+        for number in range(rounds):
+            turns = ((), ("shim",)) if number % 2 == 0 else (("shim",), ())
+            seconds = {words: bench.start_of_tool(argv, words=words) for words in turns}
+            pairs.append((seconds[()], seconds["shim",]))
+        added = statistics.median(guarded - bare for bare, guarded in pairs)
+        verdict = "met" if added <= _START_TARGET_SECONDS else "MISSED"
+        print(
+            f"{argv[0]} begins to run {added:+.3f} s later   <= {_START_TARGET_SECONDS:+.3f} s: {verdict}", flush=True
+        )
 
 
 def _measure(bench: Bench, case: Case, count: int) -> Iterator[tuple[Cost, Cost]]:

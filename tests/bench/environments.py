@@ -31,6 +31,13 @@ _OWN_VARIABLES = (
     "XDG_STATE_HOME",
     "npm_config_cache",
 )
+# Both write when they began to run, by the clock of time.monotonic().
+_PIP_WITNESS = 'import time\nwith open({path!r}, "a") as stream:\n    print(time.monotonic(), file=stream)\n'
+_NPM_WITNESS = """\
+if (/npm(-cli\\.js)?$/.test(process.argv[1] || '')) {
+  require('fs').appendFileSync(PATH, Number(process.hrtime.bigint()) / 1e9 + '\\n')
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,32 @@ class Bench:
         try:
             wall, cpu = _measure(argv, environ, cwd=copy)
             return Cost(wall, cpu, _find_installed(root))
+        finally:
+            shutil.rmtree(root)
+
+    def start_of_tool(self, argv: Sequence[str], *, words: Sequence[str]) -> float:
+        """Return how many seconds pass from typing a command until pip or npm begins to run, in a fresh environment.
+
+        Args:
+            argv: the command line, of ``pip`` or ``npm``.
+            words: in front of it: none, or ``shim`` as for :meth:`run`.
+        """
+        root = Path(tempfile.mkdtemp(dir=self.folder))
+        for name in ("home", "project"):
+            (root / name).mkdir()
+        environ = self._environ(self._new_environment(root / "env"), root / "home")
+        witness = root / "witness"
+        script = root / "env" / "bin" / "pip"
+        first, _, rest = script.read_text().partition("\n")
+        script.write_text(f"{first}\n{_PIP_WITNESS.format(path=str(witness))}{rest}")
+        (root / "witness.js").write_text(_NPM_WITNESS.replace("PATH", json.dumps(str(witness))))
+        environ["NODE_OPTIONS"] = f"--require={root}/witness.js"
+        if words:
+            environ["PATH"] = f"{self._shims}{os.pathsep}{environ['PATH']}"
+        try:
+            start = time.monotonic()
+            _measure(argv, environ, cwd=root / "project")
+            return float(witness.read_text().split()[0]) - start
         finally:
             shutil.rmtree(root)
 

@@ -112,21 +112,32 @@ def make_environment(tmp_path: Path, unpacked_pip: Callable[[str], Path]) -> Cal
     """Return a function that makes a fresh environment with the pip of one version."""
 
     def make(name: str = "target", pip_version: str = NEWEST_PIP) -> Environment:
-        environment = Environment(tmp_path / name, pip_version)
-        environment.project.mkdir(parents=True)
-        environment.home.mkdir()
-        venv.create(environment.root / "env", with_pip=False, symlinks=True)
-        # Hard links: pip never writes into a file in place, not even to replace itself.
-        shutil.copytree(unpacked_pip(pip_version), environment.site_packages, copy_function=os.link, dirs_exist_ok=True)
-        script = environment.python.with_name("pip")
-        script.write_text(
-            f"#!{environment.python}\nimport re, sys\nfrom pip._internal.cli.main import main\n"
-            "sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\nsys.exit(main())\n"
-        )
-        script.chmod(0o755)
-        return environment
+        return make_pip(tmp_path / name, unpacked_pip, pip_version)
 
     return make
+
+
+def make_pip(root: Path, unpacked_pip: Callable[[str], Path], pip_version: str = NEWEST_PIP) -> Environment:
+    """Make a fresh environment with an empty project and home.
+
+    Args:
+        root: its folder, which is made.
+        unpacked_pip: gives a folder with one pip.
+        pip_version: of pip.
+    """
+    environment = Environment(root, pip_version)
+    environment.project.mkdir(parents=True)
+    environment.home.mkdir()
+    venv.create(environment.root / "env", with_pip=False, symlinks=True)
+    # Hard links: pip never writes into a file in place, not even to replace itself.
+    shutil.copytree(unpacked_pip(pip_version), environment.site_packages, copy_function=os.link, dirs_exist_ok=True)
+    script = environment.python.with_name("pip")
+    script.write_text(
+        f"#!{environment.python}\nimport re, sys\nfrom pip._internal.cli.main import main\n"
+        "sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\nsys.exit(main())\n"
+    )
+    script.chmod(0o755)
+    return environment
 
 
 @pytest.fixture

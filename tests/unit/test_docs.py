@@ -142,7 +142,7 @@ def test_commands_and_options_in_running_text_exist(page: Path) -> None:
 
 def test_every_option_of_guard_is_in_its_help_and_every_one_of_the_readme_is_an_option() -> None:
     # Options of other programs that the README speaks of.
-    others = {"--dry-run", "--hash"}
+    others = {"--dry-run", "--hash", "--python", "--target"}
     named = set(re.findall(r"`(--[a-z-]+)`", text_of(ROOT / "README.md")))
     assert named <= every_option() | others
     help_page = guard.get_help(click.Context(guard))
