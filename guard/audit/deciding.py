@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from guard.audit.engines import Engines
@@ -111,8 +111,8 @@ def decide_entries(
 
     answers = {key: _judge(batch, engines, tick) for key, batch in batches.items()}
     judged = tuple(
-        _at_place(answers[_batch_key(entry, platforms, lock_of)][_question(entry)], entry)
-        for entry, platforms in selection.entries
+        _at_place(answers[key][_question(entry)], entry)
+        for key, (entry, _) in zip(_batch_keys(selection, lock_of), selection.entries, strict=True)
     )
     return Outcome(judged=judged, findings=selection.findings, planned=len(selection.entries))
 
@@ -150,9 +150,10 @@ def batches_of(
         lock_of: the guard.lock that governs an entry; entries of different ones are asked by themselves.
     """
     batches: dict[tuple[object, ...], Batch] = {}
-    for entry, platforms in selection.entries:
-        batch = batches.setdefault(_batch_key(entry, platforms, lock_of), Batch(platforms))
-        batch.questions.setdefault(_question(entry), entry)
+    for key, (entry, platforms) in zip(_batch_keys(selection, lock_of), selection.entries, strict=True):
+        if key not in batches:
+            batches[key] = Batch(platforms)
+        batches[key].questions.setdefault(_question(entry), entry)
     return batches
 
 
@@ -171,6 +172,16 @@ def _judge(batch: Batch, engines: Engines, done: Callable[[Judged], None]) -> Ma
             answers[question] = engine.judge_facts(_local_facts(entry))
             done(answers[question])
     return answers
+
+
+def _batch_keys(selection: Selection, lock_of: Callable[[AuditEntry], object]) -> Iterator[tuple[object, ...]]:
+    """Yield for each entry what answers it; looked up on disk once for a lock, whose entries have it in common."""
+    known: dict[tuple[int, int, Ecosystem], tuple[object, ...]] = {}
+    for entry, platforms in selection.entries:
+        asking = (id(entry.lock), id(platforms), entry.artifact.ecosystem)
+        if asking not in known:
+            known[asking] = _batch_key(entry, platforms, lock_of)
+        yield known[asking]
 
 
 def _batch_key(entry: AuditEntry, platforms: Platforms, lock_of: Callable[[AuditEntry], object]) -> tuple[object, ...]:
@@ -207,12 +218,12 @@ def _local_facts(entry: AuditEntry) -> Facts:
 
 
 def _at_place(judged: Judged, entry: AuditEntry) -> Judged:
-    location = entry.location
-    findings = tuple(
-        finding if finding.location else replace(finding, location=location) for finding in judged.decision.findings
-    )
+    location, decision = entry.location, judged.decision
+    if not all(finding.location for finding in decision.findings):
+        placed = tuple(each if each.location else replace(each, location=location) for each in decision.findings)
+        decision = replace(decision, findings=placed)
     facts = replace(judged.facts, artifact=replace(judged.facts.artifact, location=location))
-    return replace(judged, facts=facts, decision=replace(judged.decision, findings=findings))
+    return replace(judged, facts=facts, decision=decision)
 
 
 def _platforms_of(lock: LoadedLock, running: AuditPlatform) -> tuple[AuditPlatform, ...]:
