@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from guard.clients.refused import REFUSED, refused_command
 from guard.clients.session import Session
 from guard.clients.words import LEADING_WORDS, PROGRAMS, passes_through
 from guard.engine.outcome import Outcome
-from guard.errors import MalformedInput, Refused, ToolNotFound, Unavailable
+from guard.errors import MalformedInput, Refused, ToolNotFound, Unavailable, UsageError
 from guard.managers.npm.target import find_script
 from guard.managers.process import run_quietly
 from guard.managers.progress import show_progress
@@ -52,6 +53,7 @@ def run_client(app: App, word: str, arguments: Sequence[str]) -> int:
     program = find_program(PROGRAMS[word], app.environ.get("PATH", os.defpath))
     if passes_through(word, list(arguments)):
         os.execv(program, [str(program), *LEADING_WORDS.get(word, ()), *arguments])  # noqa: S606 - the user's own tool
+    _refuse_own_environment(app)
     policy = app.load_policy()
     trust_root = app.load_trust_root(policy)
     become = None
@@ -85,6 +87,16 @@ def run_client(app: App, word: str, arguments: Sequence[str]) -> int:
     if become is not None and status == 0:
         become()
     return status
+
+
+def _refuse_own_environment(app: App) -> None:
+    """Refuse to change the environment that guard itself runs from, where that is activated."""
+    active = app.environ.get("VIRTUAL_ENV")
+    if active and not app.options.same_environment and Path(active).resolve() == Path(sys.prefix).resolve():
+        raise UsageError(
+            f"{active} is the environment that guard itself runs from",
+            hint="activate the project's environment, or give guard one of its own: pipx install provenance-guard",
+        )
 
 
 def find_program(name: str, path: str) -> Path:

@@ -18,6 +18,7 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "global": "guard npm install -g NAME",
         "install": "guard npm install",
     },
+    "pnpx": {},
     "pipx": {
         "inject": "guard uv tool install --with NAME PACKAGE",
         "install": "guard uv tool install NAME",
@@ -26,7 +27,10 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
         "upgrade": "guard uv tool install --upgrade NAME",
     },
 }
-_USUAL = {"yarn": "write the command first, by its full name: yarn run NAME; to install: guard npm install"}
+_USUAL = {
+    "pnpx": "guard npx NAME",
+    "yarn": "write the command first, by its full name: yarn run NAME; to install: guard npm install",
+}
 
 
 def refused_command(word: str, arguments: Sequence[str]) -> Refused:

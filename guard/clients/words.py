@@ -6,7 +6,7 @@ Nothing is imported here, so that what passes through costs little more than the
 from __future__ import annotations
 
 # guard's word for a client, and the program that it starts.
-PROGRAMS = {name: name for name in ("uv", "pnpm", "yarn", "poetry", "pdm", "pipx")} | {"uvx": "uv"}
+PROGRAMS = {name: name for name in ("uv", "pnpm", "pnpx", "yarn", "poetry", "pdm", "pipx")} | {"uvx": "uv"}
 
 # Words that stand between the program and what is typed after guard's word.
 LEADING_WORDS = {
@@ -20,6 +20,7 @@ CLIENTS = {
     "uv": "Run uv, guarded: what is locked is decided, then installed frozen; pip and tool commands ask guard's index.",
     "uvx": "Run uvx, guarded: the packages of the program are decided before it starts.",
     "pnpm": "Run pnpm, guarded: what pnpm-lock.yaml names is decided, then installed frozen.",
+    "pnpx": "Refuse pnpx, with a line to use.",
     "yarn": "Run yarn, guarded: what installs is refused with a line to use, other commands pass through.",
     "poetry": "Run poetry, guarded: what poetry.lock names is decided, then installed.",
     "pdm": "Run pdm, guarded: what pdm.lock names is decided, then installed.",
@@ -40,6 +41,7 @@ _LEADING = {
         ls; outdated; pack; ping; publish; restart; root; run; run-script; search; start; stop; store path; store prune;
         store status; t; test; view; whoami; why
     """,
+    "pnpx": "",
     "yarn": """
         bin; config; exec; help; info; licenses; list; node; npm whoami; outdated; pack; publish; run; test;
         versions; why; workspaces info; workspaces list

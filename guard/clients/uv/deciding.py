@@ -118,8 +118,10 @@ def _refuse_elsewhere(cwd: Path, argument: str) -> None:
     """Refuse what is on no index, but for folders of the user's own."""
     path = cwd / argument.partition("[")[0]
     if path.is_dir():
-        if table_of(load_manifest(path), "tool", "uv", "sources"):
-            raise not_guarded(f"{argument}, which names sources of its own in [tool.uv.sources],", hint="guard uv sync")
+        manifest = path / MANIFEST
+        has_files = manifest.is_file() and b"file:" in manifest.read_bytes()
+        if has_files or table_of(load_manifest(path), "tool", "uv", "sources"):
+            raise not_guarded(f"{argument}, which names sources of its own,", hint="guard uv sync")
     elif "://" in argument or "@" in argument or argument.lower().endswith(_ARCHIVES) or path.exists():
         raise not_guarded(argument, hint=f"guard pip install {argument}")
 

@@ -81,7 +81,9 @@ def _environment(session: Session, gateway: Gateway, *, own_cache: bool) -> dict
     kept = {
         name: value
         for name, value in session.app.environ.items()
-        if not name.lower().endswith("_proxy") and name not in INDEX_VARIABLES and not name.startswith("PIP_")
+        if not name.lower().endswith("_proxy")
+        and name not in (*INDEX_VARIABLES, "UV_NO_CACHE")
+        and not name.startswith("PIP_")
     }
     proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), gateway.url)
     cache = {"UV_CACHE_DIR": str(session.folder / "uv-cache")} if own_cache else {}

@@ -66,7 +66,6 @@ _SYNCED = frozenset(f"--active {_SELECTING} {_SELECTING_VALUED} {_COMMON_VALUED}
 # And what `uv lock` understands.
 _LOCKED = _LOCK.switches | _LOCK.valued
 _INLINE_METADATA = b"# /// script"
-_SCRIPT_HEAD_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +123,11 @@ def _refuse_script(session: Session, line: Line) -> None:
     if target == "-" or "://" in target:
         raise not_guarded("uv run of a script from elsewhere", hint="save it as a file and look at it first")
     path = session.app.cwd / target
-    if path.is_file():
-        with path.open("rb") as stream:
-            head = stream.read(_SCRIPT_HEAD_BYTES)
-        if _INLINE_METADATA in head:
-            raise not_guarded(
-                f"{target}, which names requirements of its own,",
-                hint=f"guard uvx --with REQUIREMENT python {target}",
-            )
+    if path.is_file() and _INLINE_METADATA in path.read_bytes():
+        raise not_guarded(
+            f"{target}, which names requirements of its own,",
+            hint=f"guard uvx --with REQUIREMENT python {target}",
+        )
 
 
 def _make_lock(work: _Work, former: dict[Path, bytes]) -> Outcome:
@@ -260,9 +256,11 @@ def _sync_with_builds(work: _Work, contents: Contents) -> Outcome:
         "UV_VENV_CLEAR": "1",
     }
     environ.pop("VIRTUAL_ENV", None)
+    # Without a cache uv would fetch it all again, and could not.
+    cache = {"UV_CACHE_DIR": str(session.folder / "uv-cache")} if environ.pop("UV_NO_CACHE", "") else {}
     session.progress.step("fetching what is locked")
     fetching = [word for word in syncing if word not in ("--active", "--compile-bytecode")]
-    status, _, stderr = session.run_quietly([*fetching, *left_out], environ)
+    status, _, stderr = session.run_quietly([*fetching, *left_out], {**environ, **cache})
     if status != 0:
         session.show((stderr, session.folder))
         return Outcome(tool_status=status)
@@ -271,7 +269,7 @@ def _sync_with_builds(work: _Work, contents: Contents) -> Outcome:
         work.engines,
         find_indexes(work.project.tables, environ=session.app.environ),
         syncing,
-        own_cache=False,
+        own_cache=bool(cache),
         variables={"UV_NO_BUILD_PACKAGE": " ".join(contents.registry)} if contents.registry else {},
     )
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import tomli
 
 from guard import limits
+from guard.clients.line import not_guarded
 from guard.constants import PYPI_SIMPLE_URL
 from guard.errors import ConfigInvalid, Refused
 from guard.managers.pip.requirements import IndexSettings
@@ -26,6 +27,9 @@ from guard.registry.credentials import redact_url
 # Variables that choose another project, configuration or place of packages than guard looked at.
 _REFUSED_VARIABLES = ("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "UV_NO_INDEX", "UV_FIND_LINKS")
 INDEX_VARIABLES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+
+# uv's own settings for these would lead it past guard's.
+_PROXIES = frozenset({"http-proxy", "https-proxy", "no-proxy"})
 
 Table = Mapping[str, object]
 
@@ -121,6 +125,8 @@ def find_indexes(
 
 
 def _indexes(table: Table) -> Iterator[Index]:
+    for name in _PROXIES & table.keys():
+        raise not_guarded(f"{name} in uv's configuration", hint="say it by HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
     for part in (table, table_of(table, "pip")):
         if part.get("find-links") or part.get("no-index"):
             raise _local("find-links or no-index in uv's configuration")
