@@ -330,9 +330,6 @@ class App:
         Raises:
             ConfigInvalid: the report cannot be written.
         """
-        from guard.report.json_report import render_json
-        from guard.report.text import render_text
-
         refused = {Verdict.BLOCK: ExitCode.BLOCKED, Verdict.UNDECIDED: ExitCode.UNDECIDED}.get(outcome.verdict)
         # A run that was allowed and yet did not happen is an error of guard's own, not a success.
         status = outcome.tool_status if outcome.tool_status is not None else ExitCode.INTERNAL
@@ -357,9 +354,13 @@ class App:
         )
         show(report)
         if refused is not None or not self.options.quiet:
+            from guard.report.text import render_text
+
             verbose = self.options.verbose > 0
             render_text(report, self.console, verbose=verbose, is_explained=is_explained)
         if self.options.report is not None:
+            from guard.report.json_report import render_json
+
             _write_report(self.options.report, render_json(report))
         if policy is not None and not is_offline:
             self._refresh_trust_root(outcome, policy)

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from guard.errors import EvidenceCode, MalformedInput
 
 _DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64, "blake2b": 64}
+_HEX = re.compile(r"[0-9a-f]*")
 _STRONG_ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake2b"})
 
 
@@ -137,7 +138,7 @@ class Digest:
         length = _DIGEST_BYTES.get(self.algorithm)
         if length is None:
             raise MalformedInput(f"unknown digest algorithm {self.algorithm[:40]!r}")
-        if not re.fullmatch(r"[0-9a-f]*", self.hex) or len(self.hex) != 2 * length:
+        if len(self.hex) != 2 * length or not _HEX.fullmatch(self.hex):
             raise MalformedInput(f"not a {self.algorithm} digest ({2 * length} hexadecimal digits): {self.hex[:140]!r}")
 
     @classmethod

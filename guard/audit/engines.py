@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 from guard.app import App
 from guard.attest.npm_signature import RegistryKey
 from guard.engine.recollection import Recollection
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import Policy
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
-from guard.store.evidence_folder import EvidenceFolder
 
 if TYPE_CHECKING:  # most projects have locks of one ecosystem, and what is for the other one is not imported
     from guard.engine.npm import NpmEngine
     from guard.engine.pypi import PyPIEngine
     from guard.registry.npm import NpmClient
     from guard.registry.pypi import IndexClient
+    from guard.store.evidence_folder import EvidenceFolder
 
 
 @dataclass(slots=True, kw_only=True)

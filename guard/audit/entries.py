@@ -11,8 +11,7 @@ from pathlib import Path
 from guard.audit.reading import LoadedLock, LockPart, load_if_there
 from guard.engine.locked import LockedRequest
 from guard.errors import ConfigInvalid
-from guard.managers.pip.entries import path_of_url
-from guard.managers.pip.requirements import is_inside
+from guard.managers.pip.places import is_inside, path_of_url
 from guard.model import Artifact, Digest, Ecosystem, Location, SourceKind
 from guard.registry.credentials import redact_url
 from guard_lockfiles.lockfile import Ecosystem as LockedEcosystem

@@ -11,10 +11,12 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-
-from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+from typing import TYPE_CHECKING
 
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile
+
+if TYPE_CHECKING:  # npm's locks have no markers
+    from packaging.markers import Marker
 
 _MACHINES = {
     "amd64": "x86_64",
@@ -203,6 +205,8 @@ def _evaluates(marker: str, environment: Mapping[str, str]) -> bool:
     """Return whether a marker holds, or cannot be told to fail."""
     if _CHOSEN.search(marker):
         return True
+    from packaging.markers import InvalidMarker, UndefinedEnvironmentName
+
     try:
         return _parse(marker).evaluate(dict(environment))
     except (InvalidMarker, UndefinedEnvironmentName, ValueError):
@@ -211,6 +215,8 @@ def _evaluates(marker: str, environment: Mapping[str, str]) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _parse(marker: str) -> Marker:
+    from packaging.markers import Marker
+
     return Marker(marker)
 
 

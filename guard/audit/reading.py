@@ -9,12 +9,12 @@ from pathlib import Path
 from guard import limits
 from guard.audit.discovery import FoundFile
 from guard.errors import ConfigInvalid
-from guard.managers.pip.requirements import IndexSettings, is_inside, is_web, source_of
+from guard.managers.pip.index_settings import IndexSettings
+from guard.managers.pip.places import is_inside, is_web, source_of
 from guard.model import Finding, Level, Location, RuleId
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.formats import Format, Unsupported
 from guard_lockfiles.lockfile import Lockfile, Source, UnreadableEntry
-from guard_lockfiles.requirements import LineKind, parse_requirements
 
 Load = Callable[[Path], bytes]
 """Gets the bytes of a file; raises :class:`guard.errors.ConfigInvalid` where it cannot be read."""
@@ -141,6 +141,8 @@ class LockReader:
 
     def index_after(self, index: IndexSettings, data: bytes, path: Path) -> IndexSettings:
         """Return what holds about indexes behind a requirements file that parses."""
+        from guard_lockfiles.requirements import LineKind, parse_requirements
+
         for line in parse_requirements(data, expand=self._environ.get).lines:
             if line.kind is LineKind.OPTION:
                 index = index.followed_by(line, source=str(path))

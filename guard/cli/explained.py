@@ -28,7 +28,7 @@ from guard.gateway.choices import Choice, PythonTarget, choose_npm_release, choo
 from guard.gateway.offers import unmet
 from guard.managers.pip.command import PipCommand
 from guard.managers.pip.configured import find_target
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.model import Artifact, Decision, EarlierRelease, Ecosystem, Facts, HeldBack, Judged, Verdict
 from guard.policy.patterns import PackageRelease
 from guard.registry.pypi import Project

@@ -27,7 +27,7 @@ from guard.engine.outcome import Outcome
 from guard.engine.subjects import artifact_of, registry_request
 from guard.errors import ConfigInvalid, EvidenceInvalid, ExitCode, MalformedInput, Unavailable, UsageError
 from guard.managers.npm.configured import load_keys, make_npm_client
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.model import Facts, Judged
 from guard.policy.expectation import Expectation
 from guard.policy.policy import Policy

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from guard.audit.engines import Engines
 from guard.clients.session import Session
 from guard.managers.pip.command import PipCommand
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.managers.pip.upstream import make_upstream
 from guard.registry.pypi import IndexClient
 

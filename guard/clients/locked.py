@@ -10,7 +10,7 @@ from guard.audit.engines import Engines
 from guard.clients.mirror import copy_project, find_changes, placed
 from guard.clients.session import Session, refuse_unlocked
 from guard.engine.outcome import Outcome
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

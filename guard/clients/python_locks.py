@@ -19,7 +19,7 @@ from guard.clients.uv.settings import Table, load_manifest, table_of
 from guard.constants import PYPI_SIMPLE_URL
 from guard.engine.outcome import Outcome
 from guard.errors import UsageError
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.model import SourceKind
 from guard.policy.provenance import REGISTRY_SOURCES
 

@@ -17,7 +17,7 @@ from guard.audit.entries import AuditEntry, entries_of
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, Refused
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.managers.process import OutputFilter, run_quietly, run_relayed
 from guard.managers.progress import Progress
 from guard.model import Finding, Level, Location, RuleId

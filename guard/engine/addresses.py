@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from guard.constants import NPM_HOST, NPM_REGISTRY_URL, PYPI_FILES_HOST, PYPI_HOST, YARN_REGISTRY_URL
@@ -15,9 +16,11 @@ from guard.engine.locked import LockedRequest
 from guard.model import Facts
 from guard.registry.credentials import redact_url
 from guard.registry.packument import PublishedVersion
-from guard.registry.simple import IndexFile, link_filename
 
 _PUBLIC_HOSTS = (PYPI_HOST, PYPI_FILES_HOST, NPM_HOST, urlsplit(YARN_REGISTRY_URL).netloc)
+if TYPE_CHECKING:
+    from guard.registry.simple import IndexFile
+
 _USUAL_PORTS = frozenset({80, 443})
 _ADDRESS_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/([^/]+)\Z")
 
@@ -66,6 +69,8 @@ def compare_file_address(resolved: str | None, file: IndexFile, configured: tupl
     """
     if not resolved or resolved == file.url:
         return "", True
+    from guard.registry.simple import link_filename  # npm's engine, which compares addresses as well, has no use for it
+
     elsewhere = f"the lock names {redact_url(resolved)}, and that is not where {file.filename} is"
     try:
         found, host = urlsplit(resolved), _host_of(resolved)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from guard.model import EarlierRelease, Ecosystem, Evidence, EvidenceState
 from guard.policy.provenance import PROVENANCE_KINDS
 from guard.policy.versions import Earlier, find_earlier
-from guard.registry.pypi import Project
-from guard.registry.simple import IndexFile
+
+if TYPE_CHECKING:  # npm's engine compares releases, too, and needs neither
+    from guard.registry.pypi import Project
+    from guard.registry.simple import IndexFile
 
 # The parts of a platform tag that say which release of a system a wheel was built for (PEP 425, PEP 600, PEP 656).
 _SYSTEM_RELEASE = re.compile(r"^(many|musl)?(linux|macosx|win|ios|android)[0-9]*(_\d+)*")

@@ -85,9 +85,15 @@ class Engine:
         lock = self.policy.identity_lock
         return lock is not None and lock.find(ecosystem, name) is not None
 
-    def judge_facts(self, facts: Facts) -> Judged:
-        """Decide on facts, wherever they were gathered."""
-        return Judged(facts=facts, decision=evaluate_artifact(facts, self.policy, now=self.now))
+    def judge_facts(self, facts: Facts, *, bound_by: str = "gateway") -> Judged:
+        """Decide on facts, wherever they were gathered.
+
+        Args:
+            facts: all that was gathered about an artifact.
+            bound_by: see :class:`guard.model.Judged`.
+        """
+        decision = evaluate_artifact(facts, self.policy, now=self.now)
+        return Judged(facts=facts, decision=decision, bound_by=bound_by)
 
     def run_all(
         self,

@@ -229,7 +229,7 @@ class NpmEngine(Engine):
         return self.judge_facts(self._with_earlier(facts, published))
 
     def _judge_lock_facts(self, facts: Facts) -> Judged:
-        return replace(self.judge_facts(facts), bound_by="npm-integrity")
+        return self.judge_facts(facts, bound_by="npm-integrity")
 
     def _look_up(self, request: LockedRequest) -> tuple[Facts, PublishedVersion | None]:
         return self._find(request.facts) if request.is_of_registry else (request.facts, None)
@@ -394,5 +394,6 @@ def _file_name(tarball: str) -> str:
     return urlsplit(tarball).path.rpartition("/")[2]
 
 
+@functools.lru_cache(maxsize=64)
 def _shown(url: str) -> str:
     return redact_url(url).rstrip("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import quote
@@ -112,5 +113,6 @@ class RecallingNpm:
         return flag, outcome, document
 
 
+@functools.lru_cache(maxsize=8192)  # asked for three times a release
 def _address(registry: str, name: str, version: str) -> str:
     return f"{registry}{quote(name, safe='@')}/{quote(version, safe='')}"

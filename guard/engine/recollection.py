@@ -14,12 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from guard.attest.availability import Flag, Outcome
 from guard.errors import MalformedInput, Unavailable
 from guard.model import Digest
-from guard.store.evidence_folder import EvidenceFolder
 from guard.store.facts import Answer, Facts
+
+if TYPE_CHECKING:  # few audits have a folder
+    from guard.store.evidence_folder import EvidenceFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

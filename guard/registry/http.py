@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message
 from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -36,7 +33,8 @@ from guard.registry.credentials import (
 )
 from guard.registry.http_settings import HttpSettings
 
-# requests takes 75 ms to import. Its functions import it, so that this happens while the tool starts, not before.
+# requests takes 75 ms to import, and what the standard library has for HTTP another ten. Functions import them, so that
+# this happens while the tool starts, not before, and never in a run that asks nobody.
 if TYPE_CHECKING:
     import requests
 
@@ -108,6 +106,8 @@ class Response:
     @property
     def charset(self) -> str:
         """Character set of the body; UTF-8 where the server names none."""
+        from email.message import Message
+
         header = Message()
         header["Content-Type"] = self.headers.get("Content-Type", "")
         return header.get_content_charset("utf-8")
@@ -356,6 +356,8 @@ class HttpClient:
 
     def _chunks(self, answer: requests.Response, url: str, *, max_bytes: int, decode: bool) -> Iterator[bytes]:
         """Yield the body; the ceiling holds for what is yielded, so that a small zip bomb is cut as well."""
+        from http.client import HTTPException
+
         from urllib3.exceptions import DecodeError, HTTPError
 
         too_large = f"{redact_url(url)} is larger than {max_bytes} bytes"
@@ -376,6 +378,10 @@ class HttpClient:
 
 
 def _require_certificates(texts: Sequence[str]) -> None:
+    if not texts:
+        return
+    import ssl
+
     for text in texts:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import fcntl
+import functools
 import hashlib
 import json
 import math
@@ -86,6 +87,10 @@ class Answer(enum.Enum):
         """How long it may be used."""
         return _LIFE_SECONDS[self]
 
+    def is_current(self, stored_at: float, now: datetime) -> bool:
+        """Return whether one that was stored at a moment, in seconds since the epoch, may be used."""
+        return 0 <= now.timestamp() - stored_at < self.life_seconds
+
 
 _LIFE_SECONDS: Mapping[Answer, float] = {
     Answer.LISTING: limits.LISTING_LIFE_SECONDS,
@@ -110,7 +115,7 @@ class Facts:
         self._identity: tuple[int, int] | None = None  # device and inode of the file that is open
         self._is_usable = True
         self._was_set_aside = False
-        self._ahead: dict[bytes, tuple[float, bytes]] = {}
+        self._ahead: dict[tuple[Answer, str], tuple[float, bytes]] = {}
 
     @property
     def path(self) -> Path:
@@ -119,16 +124,9 @@ class Facts:
 
     def load(self, key: FactKey) -> tuple[Evidence, ...] | None:
         """Return what a verification came to; ``None`` when that is not known."""
-        return self.load_all([key]).get(key)
-
-    def load_all(self, keys: Iterable[FactKey]) -> dict[FactKey, tuple[Evidence, ...]]:
-        """Return what verifications came to, as far as that is known."""
-        digests = {_digest_of(key): key for key in keys}
-        found: dict[FactKey, tuple[Evidence, ...]] = {}
-        for digest, (_, value) in self._load(list(digests)).items():
-            with contextlib.suppress(MalformedInput), malformed_input_boundary("a remembered fact"):
-                found[digests[digest]] = _parse_evidence(json.loads(value))
-        return found
+        digest = _digest_of(key)
+        found = self._load([digest]).get(digest)
+        return None if found is None else _parse_evidence(found[1])
 
     def store(self, key: FactKey, evidence: Sequence[Evidence]) -> None:
         """Remember what a verification came to.
@@ -148,25 +146,29 @@ class Facts:
             url: that was asked.
             now: the moment, aware.
         """
-        return self.load_answers(kind, [url], now=now).get(url)
+        ahead = self._ahead.get((kind, url))
+        if ahead is None:
+            return self.load_answers(kind, [url], now=now).get(url)
+        return ahead[1] if kind.is_current(ahead[0], now) else None
 
     def load_answers(self, kind: Answer, urls: Iterable[str], *, now: datetime) -> dict[str, bytes]:
         """Return the answers that may be taken for current; see :meth:`load_answer`."""
         digests = {_digest_of_answer(kind, url): url for url in urls}
-        moment = now.timestamp()
         return {
             digests[digest]: body
             for digest, (stored_at, body) in self._load(list(digests)).items()
-            if 0 <= moment - stored_at < kind.life_seconds
+            if kind.is_current(stored_at, now)
         }
 
     def read_ahead(self, kind: Answer, urls: Iterable[str]) -> None:
         """Read answers that will be asked for, a few hundred at once, which takes a third of the time."""
-        self._ahead.update(self._load([_digest_of_answer(kind, url) for url in urls]))
+        digests = {_digest_of_answer(kind, url): url for url in urls}
+        self._ahead.update({(kind, digests[digest]): found for digest, found in self._load(list(digests)).items()})
 
     def store_answer(self, kind: Answer, url: str, body: bytes, *, now: datetime) -> None:
         """Remember a registry's answer; none of an address that holds a login, which is nobody else's (I9)."""
         if "@" not in urlsplit(url).netloc:
+            self._ahead.pop((kind, url), None)
             self._store(_digest_of_answer(kind, url), body, stored_at=now.timestamp())
 
     def count(self) -> int:
@@ -197,10 +199,6 @@ class Facts:
             self._disconnect()
 
     def _load(self, keys: Sequence[bytes]) -> dict[bytes, tuple[float, bytes]]:
-        ahead = self._ahead.get(keys[0]) if len(keys) == 1 else None
-        if ahead is not None:
-            return {keys[0]: ahead}
-
         def load(connection: sqlite3.Connection) -> dict[bytes, tuple[float, bytes]]:
             found: dict[bytes, tuple[float, bytes]] = {}
             for start in range(0, len(keys), _READ_AT_ONCE):
@@ -219,7 +217,6 @@ class Facts:
         def store(connection: sqlite3.Connection) -> None:
             row = (key, stored_at, _checksum(key, stored_at, value), value)
             connection.execute("REPLACE INTO entry (key, stored_at, checksum, value) VALUES (?, ?, ?, ?)", row)
-            self._ahead.pop(key, None)
             if _used_bytes(connection) > limits.FACTS_MAX_BYTES:
                 _remove_oldest(connection)
 
@@ -405,13 +402,13 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
 }
 
 
-def _parse_evidence(document: object) -> tuple[Evidence, ...]:
-    if not isinstance(document, list):
-        raise MalformedInput("no list of evidence")
-    evidence = tuple(Evidence(**_read_fields(each)) for each in document)
-    if not evidence or not all(map(_is_fact, evidence)):
-        raise MalformedInput("holds what is no fact")
-    return evidence
+@functools.lru_cache(maxsize=1024)  # of a thousand signatures of one key, all come to the same
+def _parse_evidence(value: bytes) -> tuple[Evidence, ...] | None:
+    """Return what was remembered; ``None`` where that is no fact."""
+    with contextlib.suppress(MalformedInput), malformed_input_boundary("a remembered fact"):
+        evidence = tuple(Evidence(**_read_fields(each)) for each in json.loads(value))
+        return evidence if evidence and all(map(_is_fact, evidence)) else None
+    return None
 
 
 def _read_fields(value: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from guard.clients.uv.project import MANIFEST
 from guard.clients.uv.settings import Index, find_indexes, index_of, load_configuration, load_manifest, table_of
 from guard.engine.outcome import Outcome
 from guard.gateway.server import Gateway
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.policy.offer import NamedReleases
 from guard_lockfiles.formats import FORMATS
 from guard_lockfiles.lockfile import Source

@@ -19,7 +19,7 @@ from guard.constants import PYPI_SIMPLE_URL
 from guard.engine.outcome import Outcome
 from guard.gateway.index import OpenSite
 from guard.gateway.server import Gateway
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.managers.process import OutputFilter, run_relayed
 from guard.registry.credentials import redact_url
 

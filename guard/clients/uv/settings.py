@@ -20,7 +20,7 @@ from guard import limits
 from guard.clients.line import not_guarded
 from guard.constants import PYPI_SIMPLE_URL
 from guard.errors import ConfigInvalid, Refused
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.model import RuleId
 from guard.registry.credentials import redact_url
 

@@ -11,7 +11,7 @@ from guard.app import App
 from guard.errors import ToolNotFound, UsageError
 from guard.managers.pip.command import PipCommand
 from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.managers.pip.target import PipCommandLine, Target, command_of_python, find_pip, probe_target
 from guard.managers.pip.upstream import make_upstream
 from guard.policy.policy import Policy

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from packaging.version import InvalidVersion, Version
 
 from guard.errors import MalformedInput, UsageError
+from guard.managers.pip.places import path_of_url
 from guard.model import Digest, Location, SourceKind
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
@@ -121,8 +120,3 @@ def _classify(line: RequirementLine, digests: tuple[Digest, ...], owns: Owns) ->
         return (SourceKind.VCS_PINNED if pinned_commit(line.url) else SourceKind.VCS), redact_url(line.url)
     is_hashed = any(digest.is_strong for digest in digests)
     return (SourceKind.URL_HASHED if is_hashed else SourceKind.URL), redact_url(line.url)
-
-
-def path_of_url(url: str) -> str:
-    """Return the path that a ``file:`` URL names."""
-    return url2pathname(urlsplit(url).path)

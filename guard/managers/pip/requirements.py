@@ -11,15 +11,17 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from typing_extensions import assert_never
 
 from guard import limits
 from guard.errors import ConfigInvalid, MalformedInput, Refused
-from guard.managers.pip.entries import Owns, RequirementEntry, entry_of, path_of_url
+from guard.managers.pip.entries import Owns, RequirementEntry, entry_of
+from guard.managers.pip.index_settings import IndexSettings
+from guard.managers.pip.places import is_inside, is_web, source_of
 from guard.model import Location, RuleId
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
@@ -34,51 +36,10 @@ from guard_lockfiles.requirements import (
 _INCLUSIONS_MAX_COUNT = 1000  # two files that include the next one twice, 32 deep, would be four thousand million
 _INDEX_OPTIONS = frozenset({"--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index"})
 _BLANKED_OPTIONS = _INDEX_OPTIONS | {"--no-require-hashes"}
-_WEB_SCHEMES = frozenset({"http", "https"})
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _PYLOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml(\[[^\]]*\])?")
 
 Fetch = Callable[[str], bytes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexSettings:
-    """What requirement files say about indexes, in pip's order; empty where they say nothing.
-
-    Args:
-        index_url: the last one named; it replaces whatever the command line and the configuration name.
-        extra_index_urls: those named behind it.
-        find_links: in order; relative to the file where such a path exists, else as written.
-        trusted_hosts: in order.
-        no_index: whether no index is to be used; once said, nothing takes it back.
-    """
-
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    trusted_hosts: tuple[str, ...] = ()
-    no_index: bool = False
-
-    def followed_by(self, line: RequirementLine, *, source: str) -> IndexSettings:
-        """Return what holds behind one more line of options (``handle_option_line``).
-
-        Args:
-            line: of kind OPTION.
-            source: the file that it stands in.
-        """
-        index = self
-        if any(option.name == "--no-index" for option in line.options):
-            index = replace(index, no_index=True, index_url=None, extra_index_urls=())
-        if not index.no_index:
-            for url in line.values("--index-url")[-1:]:
-                index = replace(index, index_url=url, extra_index_urls=())
-            index = replace(index, extra_index_urls=(*index.extra_index_urls, *line.values("--extra-index-url")))
-        links = (_find_links(source, link) for link in line.values("--find-links"))
-        return replace(
-            index,
-            find_links=(*index.find_links, *links),
-            trusted_hosts=(*index.trusted_hosts, *line.values("--trusted-host")),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,45 +303,8 @@ class _Reader:
             raise ConfigInvalid(f"{place + ': ' if place else ''}cannot read {source}: {reason}") from error
 
 
-def is_inside(path: str, folder: Path) -> bool:
-    """Return whether a path leads into a folder, links followed."""
-    try:
-        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-    except (OSError, ValueError):  # no path at all
-        return False
-
-
-def is_web(source: str) -> bool:
-    """Return whether a file is at an http(s) URL."""
-    return source.partition(":")[0].lower() in _WEB_SCHEMES
-
-
 def _shown(source: str) -> str:
     return redact_url(source) if is_web(source) else source
-
-
-def source_of(value: str, *, including: str = "") -> str:
-    """Return the path or http(s) URL that a value of ``-r`` or ``-c`` names (``_parse_and_recurse``)."""
-    if is_web(including):
-        value = urljoin(including, value)
-    if is_web(value):
-        return value
-    try:
-        is_foreign = value.lower().startswith("file:") and urlsplit(value).netloc not in ("", "localhost")
-    except ValueError:
-        is_foreign = True
-    if is_foreign:
-        raise ConfigInvalid(f"cannot read {redact_url(value)}: not a file of this machine")
-    path = path_of_url(value) if value.lower().startswith("file:") else value
-    # pip opens what was typed as it stands, and makes an included path absolute, which takes `..` out.
-    return os.path.normpath(Path(including).parent / path) if including else path
-
-
-def _find_links(source: str, link: str) -> str:
-    if is_web(source) or "://" in link:
-        return link
-    beside = str(Path(source).absolute().parent / link)
-    return beside if os.path.exists(beside) else link  # noqa: PTH110 - `Path.exists` raises for names that are too long
 
 
 def _copy_name(number: int, source: str) -> str:

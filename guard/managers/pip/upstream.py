@@ -16,7 +16,7 @@ from guard import limits
 from guard.constants import PYPI_HOST, PYPI_SIMPLE_URL
 from guard.errors import ConfigInvalid
 from guard.managers.pip.command import PipCommand
-from guard.managers.pip.requirements import IndexSettings
+from guard.managers.pip.index_settings import IndexSettings
 from guard.policy.schema import Anchors
 from guard.registry.credentials import (
     Credentials,
