@@ -177,7 +177,7 @@ def find_changes(
             unchanged.append(entry)
     findings = (
         *selection.findings,
-        *_loosened_policy(app, base),
+        *_loosened_policy(app, base, locks),
         *_changed_anchors(app, base, policy),
         *_changed_identities(app, base, locks),
         *elsewhere.values(),
@@ -243,8 +243,10 @@ def _key(entry: AuditEntry) -> EntryKey:
     return (*what, frozenset(artifact.pinned), request.resolved, request.registry, entry.locked.installed_as)
 
 
-def _loosened_policy(app: App, base: Base) -> tuple[Finding, ...]:
-    return find_loosened(app.find_policy(base.load), app.find_policy(base.load_now))
+def _loosened_policy(app: App, base: Base, locks: Sequence[LoadedLock]) -> tuple[Finding, ...]:
+    artifacts = (entry.artifact for lock in locks for entry in entries_of(lock, load=base.load_now))
+    locked = ((each.ecosystem, each.name, each.version) for each in artifacts)
+    return find_loosened(app.find_policy(base.load), app.find_policy(base.load_now), locked=locked, now=app.started)
 
 
 def _changed_identities(app: App, base: Base, locks: Sequence[LoadedLock]) -> Iterator[Finding]:

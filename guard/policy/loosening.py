@@ -10,30 +10,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
+from datetime import datetime
 
-from guard.model import Digest, Finding, Level, Location, RuleId
-from guard.policy.policy import PackagePolicy
+from guard.model import Digest, Ecosystem, Finding, Level, Location, RuleId
+from guard.policy.policy import PackagePolicy, explicit_policy
 from guard.policy.schema import Anchors, ExceptionEntry, PackageEntry, PolicyFile
 from guard.policy.settings import RuleSettings, is_looser
 
+Release = tuple[Ecosystem, str, str]
+"""Ecosystem, name and version."""
 
-def find_loosened(old: PolicyFile | None, new: PolicyFile | None) -> tuple[Finding, ...]:
+
+def find_loosened(
+    old: PolicyFile | None, new: PolicyFile | None, *, locked: Iterable[Release], now: datetime
+) -> tuple[Finding, ...]:
     """Return a finding for everything that a changed policy file asks less of.
+
+    Its entries are compared one by one, for they may hold for what is installed later. What they come to for the
+    releases that are locked is compared besides: patterns overlap, and the order of two of them decides.
 
     Args:
         old: as of the base; ``None`` where there was none.
         new: as it is; ``None`` where there is none any more.
+        locked: the releases that locks name.
+        now: the moment, aware.
     """
     if old is not None and new is not None and old.digest == new.digest:
         return ()
     path = new.path if new is not None else old.path if old is not None else ""
     before, after = old or _empty(path), new or _empty(path)
-    found = (
+    found = [
         *_settings(before, after),
         *_packages(before, after),
         *_exceptions(before, after),
         *_anchors(before, after),
-    )
+    ]
+    if not found:  # else the places that are at fault are said already
+        found += _releases(before, after, locked, now)
     return tuple(
         Finding(
             rule=RuleId.POLICY_LOOSENED,
@@ -87,6 +100,20 @@ def _packages(old: PolicyFile, new: PolicyFile) -> Iterator[tuple[str, Location 
         pinned = {pin for each in was for pin in each.identities}
         if pinned and not pinned.issuperset(entry.identities):
             yield f"other publishers of {entry.name} are accepted than as of the base", entry.location
+
+
+def _releases(
+    old: PolicyFile, new: PolicyFile, locked: Iterable[Release], now: datetime
+) -> Iterator[tuple[str, Location | None]]:
+    before, after = explicit_policy(old), explicit_policy(new)
+    for ecosystem, name, version in sorted(set(locked)):
+        was = before.for_package(ecosystem, name, version, now=now)
+        asked = after.for_package(ecosystem, name, version, now=now)
+        label = f"{ecosystem.value}:{name} {version}".rstrip()
+        for key in _looser(asked, than=was):
+            yield f"{key} of {label} is looser than as of the base", asked.places.get(key)
+        if was.identities and (not asked.identities or not set(was.identities).issuperset(asked.identities)):
+            yield f"other publishers of {label} are accepted than as of the base", None
 
 
 def _is_same(one: PackageEntry, other: PackageEntry) -> bool:

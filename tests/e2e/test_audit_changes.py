@@ -115,6 +115,24 @@ def test_what_a_change_of_the_policy_loosens(
     assert (result.status, "policy-loosened" in result.rules("block")) == ((10, True) if is_looser else (0, False))
 
 
+def test_the_order_of_patterns_is_compared_by_what_it_comes_to(stage: AuditStage) -> None:
+    first = '[[package]]\nname = "pypi:wid*"\nprovenance = "required"\n'
+    second = '[[package]]\nname = "pypi:*get"\nprovenance = "no-downgrade"\n'
+    stage.write("requirements.txt", hashed(stage.world.publish("widget", "1.0.0")))
+    stage.write("guard.toml", f"version = 1\n{second}{first}")
+    stage.commit()
+    stage.write("guard.toml", f"version = 1\n{first}{second}")  # the same entries, and the last one wins
+    result = stage.audit("--changed-since", "HEAD")
+    assert (result.status, result.rules("block")) == (10, {"policy-loosened"})
+    (finding,) = [each for each in result.report["findings"] if each["rule"] == "policy-loosened"]
+    assert finding["message"] == "provenance of pypi:widget 1.0.0 is looser than as of the base"
+    assert finding["location"]["line"] == 7
+    stage.write("guard.toml", f"version = 1\n{first.replace('wid*', 'gadget')}{second}")
+    stage.commit()
+    stage.write("guard.toml", f"version = 1\n{second}{first.replace('wid*', 'gadget')}")
+    assert stage.audit("--changed-since", "HEAD").status == 0  # nothing that is locked is of both
+
+
 def test_other_registries_make_everything_new(stage: AuditStage) -> None:
     world = stage.world
     widget = world.publish_npm("widget", "1.0.0")

@@ -10,8 +10,8 @@ import pytest
 
 from guard.errors import ConfigInvalid, MalformedInput, Refused, UsageError
 from guard.managers.pip.entries import parse_arguments
+from guard.managers.pip.index_settings import IndexSettings
 from guard.managers.pip.requirements import (
-    IndexSettings,
     RequirementFiles,
     is_pylock,
     load_requirement_files,
