@@ -499,7 +499,8 @@ class Judged:
 
     facts: Facts
     decision: Decision
-    # pip-hash | npm-integrity | gateway: who compared the installed bytes with the digest; none where nothing installs
+    # pip-hash | npm-integrity | gateway: who compared the installed bytes with the digest; none where nothing installs,
+    # pinned-now where the digest is what the index states at this moment
     bound_by: str = "gateway"
     installed: bool = True  # False for a file that was only built during resolution, or where nothing installs
     notes: tuple[str, ...] = field(default=())

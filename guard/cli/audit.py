@@ -18,6 +18,7 @@ from guard.audit.entries import AuditEntry
 from guard.audit.installed import compare_installed, find_installed
 from guard.audit.pins import pins_of
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk, load_if_there
+from guard.audit.resolving import decide_resolved, is_resolved
 from guard.audit.staged import read_staged_locks
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode, UsageError
@@ -46,6 +47,7 @@ class AuditRequest:
         all_platforms: whether entries for every platform are decided.
         changed_since: the revision that a change is compared with; ``None`` to decide everything.
         staged: whether what is about to be committed is decided, and only what that changes.
+        resolve: whether requirements files that pin nothing are resolved with pip, and what that comes to is decided.
         installed: whether what npm installed is decided, instead of lockfiles.
         accept_identity_changes: whether the reviewer accepts a change of the rules themselves.
         offline: whether nothing is asked of registries.
@@ -58,6 +60,7 @@ class AuditRequest:
     all_platforms: bool
     changed_since: str | None
     staged: bool
+    resolve: bool
     installed: bool
     accept_identity_changes: bool
     offline: bool
@@ -140,6 +143,12 @@ def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, 
 def _find_base(app: App, request: AuditRequest) -> Base | None:
     if request.installed and (request.staged or request.changed_since is not None):
         raise UsageError("--installed is about what is on disk, which no commit holds: leave the other option out")
+    if request.resolve and (request.installed or request.staged or request.changed_since is not None):
+        raise UsageError(
+            "--resolve is about what pip would take now, and no change says that: leave the other option out"
+        )
+    if request.resolve and request.offline:
+        raise UsageError("--resolve asks the index, and --offline asks nobody: take one")
     if request.staged:
         if request.changed_since is not None:
             raise UsageError("--staged compares with HEAD, and --changed-since with another revision: take one")
@@ -165,8 +174,9 @@ def _decide(
     engines: Engines,
     progress: Progress,
 ) -> Outcome:
+    resolved = [lock for lock in locks if request.resolve and is_resolved(lock)]
     selection = select_entries(
-        locks,
+        (lock for lock in locks if lock not in resolved) if resolved else locks,
         named=policy.platforms,
         all_platforms=request.all_platforms or request.installed,
         load=load_if_there if base is None else base.load_now,
@@ -179,6 +189,16 @@ def _decide(
     if is_compared:
         progress.step("who published what stood in their place")
         outcome = with_previous(outcome, selection, old, engines)
+    if resolved:
+        progress.step("resolving what is not pinned")
+        now = decide_resolved(resolved, engines)
+        outcome = replace(
+            outcome,
+            judged=(*outcome.judged, *now.judged),
+            findings=(*outcome.findings, *now.findings),
+            held_back=now.held_back,
+            planned=outcome.planned + now.planned,
+        )
     progress.stop()
     return replace(outcome, not_decided=selection.left_out, since=None if base is None else base.commit)
 

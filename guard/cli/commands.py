@@ -304,6 +304,9 @@ def trust_root_update(app: App, tuf_url: str | None, tuf_root: Path | None, outp
 )
 @click.option("--all-platforms", is_flag=True, help="Decide the files for every platform, not only for those in use.")
 @click.option("--changed-since", metavar="REV", help="Decide only what is new or different against a git revision.")
+@click.option(
+    "--resolve", is_flag=True, help="Resolve requirements files without hashes with pip, and decide what it would take."
+)
 @click.option("--installed", is_flag=True, help="Decide what npm recorded in node_modules; PATH is its folder.")
 @click.option("--staged", is_flag=True, help="Decide what git commit would change: the index against HEAD.")
 @click.option("--offline", is_flag=True, help="Ask no registry: what was asked a while ago and --evidence must do.")

@@ -79,6 +79,39 @@ def _run(
     trust_root: TrustRoot,
     stack: ExitStack,
 ) -> Outcome:
+    session = open_session(app, typed, configured, target, policy, trust_root, stack)
+    session.engine.start(import_ahead)
+    before = judge_inputs(session)
+    if not before.allowed:
+        return before
+    session.files.write_private_copies()
+    if typed.command == Kind.LOCK:
+        return run_locking(session, before)
+    if typed.command == Kind.INSTALL and not session.hashes_enforced:
+        return run_installation(session, before)
+    return run_deciding(session, before)
+
+
+def open_session(
+    app: App,
+    typed: PipCommand,
+    configured: PipCommand,
+    target: Target,
+    policy: Policy,
+    trust_root: TrustRoot,
+    stack: ExitStack,
+) -> Session:
+    """Return what a guarded run of pip needs.
+
+    Args:
+        app: the outside.
+        typed: the command line.
+        configured: the options of pip's configuration alone.
+        target: the pip that is driven.
+        policy: the policy in force.
+        trust_root: what signatures are checked with.
+        stack: closes all of it.
+    """
     folder = stack.enter_context(app.runs.new())
     command = typed.preceded_by(configured.options)
     files = _load_files(app, command, folder)
@@ -99,7 +132,7 @@ def _run(
         now=app.started,
     )
     stack.callback(engine.close)
-    session = Session(
+    return Session(
         command=command,
         target=target,
         files=files,
@@ -111,16 +144,6 @@ def _run(
         folder=folder,
         progress=show_progress(app, stack),
     )
-    engine.start(import_ahead)
-    before = judge_inputs(session)
-    if not before.allowed:
-        return before
-    files.write_private_copies()
-    if typed.command == Kind.LOCK:
-        return run_locking(session, before)
-    if typed.command == Kind.INSTALL and not session.hashes_enforced:
-        return run_installation(session, before)
-    return run_deciding(session, before)
 
 
 def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles:

@@ -52,11 +52,11 @@ class _Failure:
     outcome: Outcome
     streams: tuple[bytes, bytes]
 
-    def show(self, session: Session) -> Outcome:
+    def show(self, session: Session, descriptors: tuple[int, int] = (1, 2)) -> Outcome:
         """Write what pip said to the user's own streams."""
         session.progress.stop()
         addresses = session.addresses(self.gateway, self.site.find_file)
-        for descriptor, text in enumerate(self.streams, start=1):
+        for descriptor, text in zip(descriptors, self.streams, strict=True):
             _write_all(descriptor, addresses.show(text))
         return self.outcome
 
@@ -69,19 +69,46 @@ def run_installation(session: Session, before: Outcome) -> Outcome:
         before: what judging the user's input came to; nothing in it refuses.
     """
     resolved = _resolve(session, before)
+    if isinstance(resolved, _Failure):
+        return resolved.show(session)
     if isinstance(resolved, Outcome):
         return resolved
     decided, built, others = _decide(session, resolved)
-    outcome = Outcome(
+    outcome = _outcome_of(before, resolved, decided, built, others)
+    return _install(session, outcome, decided, built, hashable=not others) if outcome.allowed else outcome
+
+
+def run_resolution(session: Session, before: Outcome) -> Outcome:
+    """Resolve and decide; nothing is installed, and what pip says where it fails goes to standard error.
+
+    Args:
+        session: the run.
+        before: what judging the user's input came to; nothing in it refuses.
+    """
+    resolved = _resolve(session, before)
+    if isinstance(resolved, _Failure):
+        return resolved.show(session, descriptors=(2, 2))
+    if isinstance(resolved, Outcome):
+        return resolved
+    return replace(_outcome_of(before, resolved, *_decide(session, resolved)), tool_status=0)
+
+
+def _outcome_of(
+    before: Outcome,
+    resolved: _Resolution,
+    decided: list[Delivered],
+    built: list[Delivered],
+    others: tuple[Judged, ...],
+) -> Outcome:
+    return Outcome(
         judged=(*before.judged, *(item.judged for item in decided), *others, *(item.judged for item in built)),
         findings=resolved.findings,
         held_back=resolved.held_back,
         planned=before.planned + len(resolved.plan) + len(built),
     )
-    return _install(session, outcome, decided, built, hashable=not others) if outcome.allowed else outcome
 
 
-def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
+def _resolve(session: Session, before: Outcome) -> _Resolution | _Failure | Outcome:
     session.anticipate_names(entry.name for entry in session.requirements if entry.name)
     session.progress.step("resolving")
     session.engine.add_named(session.find_named())
@@ -90,7 +117,7 @@ def _resolve(session: Session, before: Outcome) -> _Resolution | Outcome:
         # What the same command comes to with everything on offer says whether that is why, and which rule it is.
         again = _resolve_once(session, replace(before, held_back=found.site.held_back), holds_back=False)
         found = found if isinstance(again, _Failure) else again
-    return found.show(session) if isinstance(found, _Failure) else found
+    return found
 
 
 def _resolve_once(session: Session, before: Outcome, *, holds_back: bool) -> _Resolution | _Failure | Outcome:
