@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 
+from guard.attest.availability import Outcome
 from guard.engine.npm import NpmEngine, NpmRequest
 from guard.errors import GuardError, MalformedInput, NotFound, Unavailable
 from guard.gateway.offers import unmet
@@ -32,6 +33,8 @@ _NAME = re.compile(r"/(?:(@[^/@]+)/)?([^/@][^/]*)")
 # How pacote names what it fetches, with the address that the registry or the lock gives (pacote, lib/registry.js and
 # lib/remote.js, where arborist puts the name of the folder before the address).
 _PACKAGE_ID = re.compile(r"(?:registry|remote):((?:@[^/@]+/)?[^/@]+)@.+")
+_KEYS_PATH = "/-/npm/v1/keys"
+_ATTESTATIONS = re.compile(r"/-/npm/v1/attestations/((?:@[^/@]+/)?[^/@]+)@([^/@]+)")
 _TARBALL_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/[^/]+")
 
 
@@ -145,7 +148,7 @@ class NpmSite:
         if request.method == "POST":
             return self._audit(request) if request.path in AUDIT_PATHS else _NOT_FOUND
         if request.path.startswith("/-/"):
-            return _NOT_FOUND
+            return self._evidence(request.path)
         name = _package_name(request)
         if name is not None:
             return self._packument(name, request.headers.get("accept", ""))
@@ -175,6 +178,25 @@ class NpmSite:
             return Refusal(HTTPStatus.FAILED_DEPENDENCY, error.message)
         status = HTTPStatus(answer.status) if answer.status in [*HTTPStatus] else HTTPStatus.BAD_GATEWAY
         return Body(answer.body, answer.headers.get("Content-Type", "application/json"), status)
+
+    def _evidence(self, path: str) -> Answer:
+        """Pass on what a guard asks that a script has started behind a shim: it decides by the same evidence."""
+        release = _ATTESTATIONS.fullmatch(path)
+        try:
+            if path == _KEYS_PATH:
+                return Body(self._client.fetch_keys(self._client.registries.default), "application/json")
+            published = self._engine.fetch_packument(release[1]).version(release[2]) if release else None
+            if published is None:
+                return _NOT_FOUND
+            _, outcome, document = self._client.fetch_attestations(published)
+        except NotFound:
+            return _NOT_FOUND
+        except GuardError as error:
+            return Refusal(HTTPStatus.FAILED_DEPENDENCY, error.message)
+        if document is not None:
+            return Body(document, "application/json")
+        is_failure = outcome in (Outcome.DENIED, Outcome.FAILED)
+        return Refusal(HTTPStatus.FAILED_DEPENDENCY, "guard: no answer") if is_failure else _NOT_FOUND
 
     def _find_tarball(self, request: Request) -> PublishedVersion | None:
         """Return the release that a request for a tarball means.

@@ -60,3 +60,20 @@ def test_an_installation_in_a_script_of_the_projects_own_is_guarded(customer: Np
         terminal.type(f"npm run setup >{customer.root / 'output'} 2>&1 </dev/null")
     assert "forged@1.0.0: provenance-invalid" in (customer.root / "output").read_text()
     assert customer.installed() == {}
+
+
+def test_an_installation_in_a_script_of_a_package_is_decided_by_the_same_evidence(
+    customer: NpmEnvironment, world: World
+) -> None:
+    """The guard behind the shim in the script asks the gateway of the one that runs npm."""
+    (customer.project / "guard.toml").write_text('version = 1\n[policy]\nregistry-signature = "required"\n')
+    world.publish_npm("helper", "1.0.0")
+    world.publish_npm("caller", "1.0.0", scripts={"postinstall": "npm install --no-save helper"})
+    customer.manifest()
+    with InteractiveShell("bash", environ=customer.environ(), cwd=customer.project) as terminal:
+        terminal.type(
+            f"npm install caller >{customer.root / 'output'} 2>&1 </dev/null; echo $? >>{customer.root / 'output'}"
+        )
+    output = (customer.root / "output").read_text()
+    assert output.splitlines()[-1] == "0", output
+    assert customer.installed() == {"caller": "1.0.0", "caller/node_modules/helper": "1.0.0"}

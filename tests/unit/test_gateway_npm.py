@@ -17,6 +17,7 @@ from guard.gateway.npm import NpmSite
 from guard.gateway.server import Answer, Body, FileBody, Gateway, Refusal, Request
 from guard.model import Judged, Level, RuleId, SourceKind
 from guard.registry.http import Response
+from tests.sim.faults import NpmKind
 from tests.sim.npm import Fault, NpmSimulator
 from tests.sim.npm_packages import make_tarball
 from tests.sim.world import World
@@ -107,7 +108,27 @@ def test_a_package_that_is_not_there_is_no_finding(serve: Callable[..., Served])
     assert (served.site.findings, served.told) == ((), [])
 
 
-@pytest.mark.parametrize("path", ["/-/ping", "/-/npm/v1/keys", "/-/v1/search", "/-/npm/v1/attestations/good@1.0.0"])
+def test_evidence_is_passed_on_to_a_guard_that_a_script_starts(serve: Callable[..., Served], world: World) -> None:
+    served = serve()
+    published = world.publish_npm("@acme/proven", "1.0.0", attested=True)
+    for path in ("/-/npm/v1/attestations/@acme/proven@1.0.0", "/-/npm/v1/keys"):
+        answer = served.get(path)
+        assert isinstance(answer, Body)
+        assert json.loads(answer.content) == (published.attestations if "proven" in path else world.npm.keys)
+    assert (served.site.findings, served.told) == ((), [])
+
+
+@pytest.mark.parametrize("kind", ["keys", "attestations"])
+def test_evidence_that_cannot_be_had_is_no_finding(serve: Callable[..., Served], world: World, kind: NpmKind) -> None:
+    world.publish_npm("proven", "1.0.0", attested=True)
+    world.npm.fault(kind, Fault.FORBIDDEN)
+    served = serve()
+    answer = served.get("/-/npm/v1/keys" if kind == "keys" else "/-/npm/v1/attestations/proven@1.0.0")
+    assert isinstance(answer, Refusal)
+    assert (answer.status, served.site.findings, served.told) == (424, (), [])
+
+
+@pytest.mark.parametrize("path", ["/-/ping", "/-/v1/search", "/-/npm/v1/attestations/x", "/-/npm/v1/keys/x"])
 def test_what_installs_nothing_is_not_there(serve: Callable[..., Served], world: World, path: str) -> None:
     served = serve()
     assert served.get(path) == NOT_FOUND
