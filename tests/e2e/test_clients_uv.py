@@ -97,6 +97,20 @@ def test_what_building_the_project_needs_is_decided_too(uv_stage: ClientStage, w
     assert uv_stage.addresses_left() == []
 
 
+@pytest.mark.campaign(2)
+def test_dynamic_metadata_is_built_with_requirements_that_are_decided(uv_stage: ClientStage, world: World) -> None:
+    publish(world)
+    for requirement, status in (("evil", 10), ("inner", 0)):
+        write_own_project(uv_stage, requirement)
+        manifest = uv_stage.project / "pyproject.toml"
+        manifest.write_text(manifest.read_text().replace('version = "1"', 'dynamic = ["version"]'))
+        uv_stage.write("guard.toml", POLICY)
+        result = uv_stage.run_guard("uv", "lock")
+        assert result.status == status, result.stderr
+        assert (uv_stage.project / "uv.lock").exists() is (status == 0)
+    assert uv_stage.addresses_left() == []
+
+
 def test_a_package_that_pip_install_would_take_is_decided_before_it_is_delivered(
     uv_stage: ClientStage, world: World
 ) -> None:

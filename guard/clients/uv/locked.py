@@ -23,6 +23,7 @@ from guard.clients.uv.project import (
     LOCK,
     Contents,
     UvProject,
+    find_build_requirements,
     find_project,
     read_contents,
     refuse_outside_paths,
@@ -144,18 +145,52 @@ def _make_lock(work: _Work, former: dict[Path, bytes]) -> Outcome:
     environ = {
         **plain_environment(session.app.environ),
         "UV_NO_BUILD": "1",
-        # uv builds the user's own folders all the same; without isolation it has nothing to build them with.
+        # uv builds the user's own folders all the same; without isolation it does so with what is installed below.
         "UV_NO_BUILD_ISOLATION": "1",
-        "UV_PROJECT_ENVIRONMENT": str(session.folder / "no-environment"),
+        "UV_PROJECT_ENVIRONMENT": str(session.folder / "builds"),
+        "PIP_NO_INDEX": "1",
     }
     environ.pop("VIRTUAL_ENV", None)
+    requires = find_build_requirements(scratch)
+    built = _install_build_requirements(work, requires, scratch) if requires else Outcome(tool_status=0)
+    if built.tool_status != 0:
+        return built
     status, stdout, stderr = session.run_quietly(_locking(work), environ, cwd)
     if status != 0 or work.command in ("lock", "add", "remove"):
         session.show((stdout, scratch), (stderr, scratch))
     if status != 0:
         return _explained(status, stderr)
     changes = find_changes(project.root, scratch, COPIED)
-    return _install(work, former, {**former, **_locks_in(changes)}, changes)
+    return _with_builds(_install(work, former, {**former, **_locks_in(changes)}, changes), built)
+
+
+def _install_build_requirements(work: _Work, requires: Sequence[str], scratch: Path) -> Outcome:
+    """Give the builds that tell dynamic metadata of the user's own folders an environment, from guard's index."""
+    session, environment = work.session, str(work.session.folder / "builds")
+    environ = plain_environment(session.app.environ)
+    status, stdout, stderr = session.run_quietly(["venv", "--quiet", environment], environ, scratch)
+    if status != 0:
+        session.show((stdout, scratch), (stderr, scratch))
+        return Outcome(tool_status=status)
+    return run_deciding(
+        session,
+        work.engines,
+        find_indexes(work.project.tables, environ=session.app.environ),
+        ["pip", "install", "--quiet", f"--python={environment}", *requires],
+        own_cache=True,
+    )
+
+
+def _with_builds(outcome: Outcome, built: Outcome) -> Outcome:
+    """Return an outcome with what was installed only to make the lock."""
+    judged = tuple(replace(each, installed=False) for each in built.judged)
+    return replace(
+        outcome,
+        judged=(*outcome.judged, *judged),
+        findings=(*outcome.findings, *built.findings),
+        held_back=(*outcome.held_back, *built.held_back),
+        planned=outcome.planned + len(judged),
+    )
 
 
 def _locking(work: _Work) -> list[str]:
@@ -214,14 +249,7 @@ def _install(work: _Work, former: dict[Path, bytes], locks: dict[Path, bytes], c
         is_done = installed.tool_status == 0
         # uv itself leaves a new lock behind a failed sync, but takes back what it was told to add.
         stays.append(is_done or (installed.allowed and work.command not in ("add", "remove")))
-    return replace(
-        outcome,
-        judged=(*outcome.judged, *(replace(each, installed=False) for each in installed.judged)),
-        findings=(*outcome.findings, *installed.findings),
-        held_back=installed.held_back,
-        planned=outcome.planned + len(installed.judged),
-        tool_status=installed.tool_status,
-    )
+    return replace(_with_builds(outcome, installed), tool_status=installed.tool_status)
 
 
 def _syncing(work: _Work) -> list[str]:

@@ -80,6 +80,27 @@ def refuse_outside_paths(project: UvProject, scratch: Path) -> None:
                 )
 
 
+def find_build_requirements(scratch: Path) -> tuple[str, ...]:
+    """Return what the builds require by which uv learns the metadata of the user's own folders (PEP 517, PEP 621).
+
+    Args:
+        scratch: copy of the project.
+
+    Raises:
+        Refused: one of them is on no index.
+    """
+    found: list[str] = []
+    for path in sorted(scratch.rglob(MANIFEST)):
+        manifest = load_manifest(path.parent)
+        if table_of(manifest, "project").get("dynamic"):
+            requires = table_of(manifest, "build-system").get("requires")
+            found += map(str, requires if isinstance(requires, list) else ["setuptools", "wheel"])
+    for requirement in found:
+        if "@" in requirement or requirement.startswith(("-", ".", "/")):
+            raise not_guarded(f"the build requirement {requirement}", hint="name a release of an index")
+    return tuple(dict.fromkeys(found))
+
+
 def _sources(manifest: Table) -> Iterator[tuple[str, Table]]:
     for name, listed in table_of(manifest, "tool", "uv", "sources").items():
         for source in listed if isinstance(listed, list) else [listed]:
