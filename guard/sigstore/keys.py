@@ -53,14 +53,14 @@ def load_public_key(der: bytes) -> PublicKey:
     """
     key = checked_key(serialization.load_der_public_key(der))
     # Of a key for RSASSA-PSS alone (RFC 4055, section 1.2) no more is known once it is loaded.
-    if isinstance(key, rsa.RSAPublicKey) and der not in _encodings(key):
+    if isinstance(key, rsa.RSAPublicKey) and der not in _encodings(key, serialization.Encoding.DER):
         raise ValueError("an RSA key for other signatures")
     return key
 
 
-def _encodings(key: rsa.RSAPublicKey) -> list[bytes]:
+def _encodings(key: rsa.RSAPublicKey, encoding: serialization.Encoding) -> list[bytes]:
     forms = (serialization.PublicFormat.SubjectPublicKeyInfo, serialization.PublicFormat.PKCS1)
-    return [key.public_bytes(serialization.Encoding.DER, form) for form in forms]
+    return [key.public_bytes(encoding, form) for form in forms]
 
 
 def load_pem_public_key(pem: bytes) -> bytes:
@@ -75,6 +75,12 @@ def load_pem_public_key(pem: bytes) -> bytes:
         raise
     except BaseException as error:  # Rust code below the library panics with exceptions that are no Exception
         raise ValueError("no public key in PEM") from error
+    # What stands around a key and how its lines are broken is no part of it.
+    text = b"".join(pem.split())
+    if isinstance(key, rsa.RSAPublicKey) and not any(
+        b"".join(form.split()) in text for form in _encodings(key, serialization.Encoding.PEM)
+    ):
+        raise ValueError("an RSA key for other signatures")
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 

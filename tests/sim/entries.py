@@ -1,6 +1,6 @@
 """What transparency logs record of a signature: the bodies of their entries.
 
-Formats: sigstore/rekor ``pkg/types`` (dsse 0.0.1, intoto 0.0.2, hashedrekord 0.0.1) and sigstore/rekor-tiles
+Formats: sigstore/rekor ``pkg/types`` (dsse 0.0.1, intoto 0.0.1 and 0.0.2, hashedrekord 0.0.1) and sigstore/rekor-tiles
 (hashedrekord 0.0.2, dsse 0.0.2).
 """
 
@@ -23,6 +23,7 @@ class Kind(enum.Enum):
 
     DSSE = ("dsse", "0.0.1")
     INTOTO = ("intoto", "0.0.2")
+    INTOTO_V1 = ("intoto", "0.0.1")
     HASHEDREKORD = ("hashedrekord", "0.0.1")
     HASHEDREKORD_V2 = ("hashedrekord", "0.0.2")
     DSSE_V2 = ("dsse", "0.0.2")
@@ -40,6 +41,7 @@ class Recorded:
         verifier_der: the same in DER.
         key_type: what that key is.
         keyid: name of a bare key; the empty string for a certificate.
+        brings_certificate: whether the envelope that was uploaded had the certificate in it.
     """
 
     content: bytes
@@ -49,6 +51,7 @@ class Recorded:
     verifier_der: bytes
     key_type: KeyType
     keyid: str
+    brings_certificate: bool = False
 
     @property
     def signed(self) -> bytes:
@@ -92,6 +95,9 @@ def entry_body(kind: Kind, recorded: Recorded) -> bytes:
                 "payloadHash": _sha256(recorded.content),
             }
             spec = {"content": content}
+        case Kind.INTOTO_V1:
+            hashes = {"hash": _sha256(_uploaded(recorded)), "payloadHash": _sha256(recorded.content)}
+            spec = {"content": hashes, "publicKey": verifier}
         case Kind.HASHEDREKORD:
             spec = {
                 "data": {"hash": _sha256(recorded.signed)},
@@ -107,6 +113,15 @@ def entry_body(kind: Kind, recorded: Recorded) -> bytes:
             assert_never(kind)
     name, version = kind.value
     return canonical_json({"apiVersion": version, "kind": name, "spec": spec})
+
+
+def _uploaded(recorded: Recorded) -> bytes:
+    """Return an envelope as programs in Go write it (slsa-github-generator, ``signing/envelope``)."""
+    signature = {"keyid": recorded.keyid, "sig": base64_text(recorded.signature)}
+    if recorded.brings_certificate:
+        signature["cert"] = recorded.verifier_pem.decode()
+    members = envelope(recorded) | {"signatures": [signature]}
+    return compact_json({name: members[name] for name in ("payloadType", "payload", "signatures")})
 
 
 def _signature_v2(recorded: Recorded) -> JsonObject:

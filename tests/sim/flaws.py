@@ -23,6 +23,7 @@ from tests.sim.forms import (
     ENVELOPE_V2,
     FORMS,
     INTOTO,
+    INTOTO_V1,
     KEY,
     KEYED,
     MESSAGE,
@@ -388,6 +389,29 @@ _ENTRY_FLAWS = {
     "intoto-entry-of-other-type": _entry(
         replace(INTOTO, body=in_body(lambda spec: spec["content"]["envelope"].update(payloadType="text/plain"))),
         "payload's type",
+    ),
+    "intoto-0.0.1-entry-of-other-payload-hash": _entry(
+        replace(INTOTO_V1, body=in_body(lambda spec: spec["content"]["payloadHash"].update(value="0" * 64))),
+        "payload's digest",
+    ),
+    "intoto-0.0.1-entry-of-other-hash": _entry(
+        replace(INTOTO_V1, body=in_body(lambda spec: spec["content"]["hash"].update(algorithm="sha512"))),
+        "the envelope differs",
+    ),
+    "intoto-0.0.1-entry-of-other-type": _entry(
+        replace(INTOTO_V1, logged=logged(payload_type="text/plain")), "the envelope differs"
+    ),
+    **{
+        f"{name}-entry-{what}": _entry(replace(INTOTO_V1, key=key, logged=told), says)
+        for name, key in (("intoto-0.0.1", None), ("key-intoto-0.0.1", KEY))
+        for what, told, says in (
+            ("digest-differs", logged(content=OTHER), "payload's digest"),
+            ("signature-differs", logged(**_OTHER_SIGNATURE), "the envelope differs"),
+            ("signer-differs", logged_by_another, "the signer differs"),
+        )
+    },
+    "intoto-0.0.1-with-certificate-entry-signature-differs": _entry(
+        replace(INTOTO_V1, logged=logged(brings_certificate=True, **_OTHER_SIGNATURE)), "the envelope differs"
     ),
     "entry-of-other-hash": _entry(
         replace(ENVELOPE, body=in_body(lambda spec: spec["payloadHash"].update(algorithm="sha512"))),

@@ -27,6 +27,7 @@ MESSAGE = Recipe(kind=Kind.HASHEDREKORD, message=True)
 ENVELOPE_V2 = Recipe(kind=Kind.HASHEDREKORD_V2, stamps=(Stamp(),))
 DSSE_V2 = Recipe(kind=Kind.DSSE_V2, stamps=(Stamp(),))
 MESSAGE_V2 = Recipe(kind=Kind.HASHEDREKORD_V2, message=True, stamps=(Stamp(),))
+INTOTO_V1 = Recipe(kind=Kind.INTOTO_V1)
 PROMISED = Recipe(kind=Kind.INTOTO, media_type=BUNDLE_V0_1, proof=False)
 KEYED = replace(INTOTO, key=KEY)
 
@@ -187,6 +188,8 @@ FORMS: dict[str, Recipe] = {
     "intoto-0.1-no-checkpoint": replace(
         INTOTO, media_type=BUNDLE_V0_1, after=in_proof(lambda proof: proof.pop("checkpoint"))
     ),
+    "intoto-0.0.1": INTOTO_V1,
+    "intoto-0.0.1-with-certificate": replace(INTOTO_V1, logged=logged(brings_certificate=True)),
     "message-0.3": MESSAGE,
     "message-0.1": replace(MESSAGE, media_type=BUNDLE_V0_1),
     "message-no-digest": replace(MESSAGE, after=lambda _, bundle: bundle["messageSignature"].pop("messageDigest")),
@@ -203,6 +206,7 @@ FORMS: dict[str, Recipe] = {
     ),
     "key-intoto": KEYED,
     "key-intoto-0.1-promised": replace(PROMISED, key=KEY),
+    "key-intoto-0.0.1": replace(INTOTO_V1, key=KEY),
     "key-envelope": replace(ENVELOPE, key=KEY),
     "key-message": replace(MESSAGE, key=KEY),
     "key-rekor2-dsse": replace(DSSE_V2, key=KEY),

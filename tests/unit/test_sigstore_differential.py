@@ -57,6 +57,8 @@ _UNSUPPORTED = {
     "intoto-0.3": _ENTRY,
     "intoto-0.2": _ENTRY,
     "intoto-0.1": _ENTRY,
+    "intoto-0.0.1": _ENTRY,
+    "intoto-0.0.1-with-certificate": _ENTRY,
     "envelope-0.1-promised": _NO_PROOF,
     "envelope-0.1-no-checkpoint": _NO_PROOF,
     "intoto-0.1-promised": _NO_PROOF,

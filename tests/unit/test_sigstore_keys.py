@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 
 import pytest
@@ -118,8 +119,18 @@ def test_an_rsa_key_for_pss_alone_is_no_key_of_ours() -> None:
     of_any_use, of_pss = bytes.fromhex("06092a864886f70d0101010500"), bytes.fromhex("06092a864886f70d01010a3000")
     der = spki(RSA.public_key())
     assert spki(load_public_key(der)) == der
+    other = der.replace(of_any_use, of_pss)
     with pytest.raises(ValueError, match="other signatures"):
-        load_public_key(der.replace(of_any_use, of_pss))
+        load_public_key(other)
+    with pytest.raises(ValueError, match="other signatures"):
+        load_pem_public_key(b"-----BEGIN PUBLIC KEY-----\n%b-----END PUBLIC KEY-----\n" % base64.encodebytes(other))
+
+
+@pytest.mark.parametrize("form", [PublicFormat.SubjectPublicKeyInfo, PublicFormat.PKCS1])
+def test_an_rsa_key_in_pem_is_loaded_whatever_stands_around_it(form: PublicFormat) -> None:
+    pem = RSA.public_key().public_bytes(Encoding.PEM, form)
+    for written in (pem, b"the key:\n" + pem, pem.replace(b"\n", b"\r\n")):
+        assert load_pem_public_key(written) == spki(RSA.public_key())
 
 
 def test_a_bare_rsa_key_is_loaded() -> None:
