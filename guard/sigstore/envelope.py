@@ -88,7 +88,7 @@ def bundle_with_entry(envelope: CertifiedEnvelope, answer: bytes) -> JsonObject 
     found = next(_entries(entries), None)
     if found is None:
         return None
-    signature = objects_member(envelope.members, "signatures")[0]
+    [signature] = objects_member(envelope.members, "signatures")
     return {
         "mediaType": BundleVersion.V0_3.value,
         "verificationMaterial": {
@@ -110,7 +110,10 @@ def _entries(items: list[dict[str, object]]) -> Iterator[JsonObject]:
 
 
 def _bundled(entry: JsonObject) -> JsonObject:
-    """Write an entry of Rekor's API as bundles have it (sigstore/protobuf-specs, ``sigstore_rekor.proto``)."""
+    """Write an entry of Rekor's API as bundles have it (sigstore/protobuf-specs, ``sigstore_rekor.proto``).
+
+    Integers are texts there; what is none is for the bundle's parser to refuse.
+    """
     verification = object_member(entry, "verification", context=_ANSWER)
     proof = object_member(verification, "inclusionProof", context=_ANSWER)
     hashes = proof.get("hashes")
@@ -119,14 +122,14 @@ def _bundled(entry: JsonObject) -> JsonObject:
     body = text_member(entry, "body", context=_ANSWER)
     recorded = parse_json_object(_decode(body), what=_ANSWER)
     return {
-        "logIndex": _count(entry.get("logIndex")),
+        "logIndex": str(entry.get("logIndex")),
         "logId": {"keyId": _from_hex(entry.get("logID"))},
         "kindVersion": {"kind": recorded.get("kind"), "version": recorded.get("apiVersion")},
-        "integratedTime": _count(entry.get("integratedTime")),
+        "integratedTime": str(entry.get("integratedTime")),
         "inclusionPromise": {"signedEntryTimestamp": verification.get("signedEntryTimestamp")},
         "inclusionProof": {
-            "logIndex": _count(proof.get("logIndex")),
-            "treeSize": _count(proof.get("treeSize")),
+            "logIndex": str(proof.get("logIndex")),
+            "treeSize": str(proof.get("treeSize")),
             "rootHash": _from_hex(proof.get("rootHash")),
             "hashes": [_from_hex(each) for each in hashes],
             "checkpoint": {"envelope": proof.get("checkpoint")},
@@ -139,11 +142,6 @@ def _der_text(pem: str) -> str:
     match = _CERTIFICATE.fullmatch(pem)
     assert match is not None, "it was looked at when the envelope was parsed"
     return "".join(match[1].split())
-
-
-def _count(value: object) -> object:
-    """Return an integer as protobuf's JSON mapping writes it; what is none is for the bundle's parser to refuse."""
-    return str(value) if type(value) is int else value
 
 
 def _from_hex(value: object) -> str:

@@ -135,7 +135,15 @@ def test_the_entry_of_an_envelope_is_the_logs(here: Surrounding, log: Log) -> No
     provenance = here.write("tool.intoto.jsonl", text + b"\n")
     result = here.verify("tool", "--bundle", provenance, *SOURCE, "--source-tag", "v1.0.0", "--slsa-level", "3")
     assert (result.status, result.rules) == (0, []), result.err
-    assert [each["kind"] for each in log.asked[0]["entries"]] == ["dsse", "intoto"]
+    certificate = base64_text(pem_of(bundle).encode())
+    dsse = {"proposedContent": {"envelope": text.decode(), "verifiers": [certificate]}}
+    intoto = {"content": {"envelope": text.decode()}, "publicKey": certificate}
+    assert log.asked[0] == {
+        "entries": [
+            {"apiVersion": "0.0.1", "kind": "dsse", "spec": dsse},
+            {"apiVersion": "0.0.1", "kind": "intoto", "spec": intoto},
+        ]
+    }
     assert here.verify("trusted_root.json", "--bundle", provenance, *SOURCE).rules == ["statement-mismatch"]
 
 
