@@ -73,7 +73,7 @@ def parse_evidence_file(data: bytes) -> tuple[EvidenceDocument, ...]:
 def _is_whole(line: bytes) -> bool:
     """Whether the first line is a document by itself, so that further ones follow."""
     try:
-        parse_json_object(line[: PROVENANCE_MAX_BYTES + 1], what=_WHAT)
+        parse_json_object(line[:PROVENANCE_MAX_BYTES], what=_WHAT)
     except MalformedInput:
         return False
     return True

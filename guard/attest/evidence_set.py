@@ -96,7 +96,7 @@ def _is_about_another(shown: _Shown, position: int) -> bool:
 
 def _names_another(evidence: Sequence[Evidence]) -> bool:
     """Whether nothing is wrong with a document but that it is about another file: its signature was checked before."""
-    return all(each.state is EvidenceState.INVALID and each.code is EvidenceCode.STATEMENT_SUBJECT for each in evidence)
+    return all(each.code is EvidenceCode.STATEMENT_SUBJECT for each in evidence)
 
 
 def _labelled(evidence: Evidence, label: str) -> Evidence:

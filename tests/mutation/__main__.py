@@ -28,6 +28,7 @@ _PACKAGES = ("guard/sigstore", "guard/attest")
 _TOGETHER = {
     "sigstore": ["tests/unit/test_sigstore_own.py"],
     "attest": ["tests/unit/test_corpus_npm.py", "tests/unit/test_corpus_pypi.py"],
+    "policy": [],
 }
 # Modules whose tests have another's name.
 _VERIFY = "tests/unit/test_cli_verify.py"
@@ -37,9 +38,15 @@ _NAMED_OTHERWISE = {
     "guard/sigstore/issuers.py": ["tests/unit/test_sigstore_certificate.py", "tests/unit/test_attest_publisher.py"],
     "guard/sigstore/library.py": ["tests/unit/test_sigstore_verify.py", "tests/unit/test_sigstore_differential.py"],
     "guard/sigstore/slsa_level.py": ["tests/unit/test_attest_slsa.py"],
+    "guard/policy/expectation.py": [_VERIFY],
+    "guard/policy/verification.py": [_VERIFY],
     "guard/attest/statement.py": ["tests/unit/test_attest_statement.py", _VERIFY],
     **{
-        f"guard/attest/{module}.py": ["tests/unit/test_attest_file_evidence.py", _VERIFY]
+        f"guard/attest/{module}.py": [
+            f"tests/unit/test_attest_{module}.py",
+            "tests/unit/test_attest_file_evidence.py",
+            _VERIFY,
+        ]
         for module in ("evidence_file", "evidence_set", "file_evidence", "file_statement", "subject")
     },
 }

@@ -118,8 +118,30 @@ def test_a_release_is_named_as_npm_names_it(name: str) -> None:
     assert parse_npm_purl(release.purl) == release
 
 
+def answer(*, body: str = "e30=", root: object = "00", log: object = "00", hashes: object = ()) -> bytes:
+    proof = {"rootHash": root, "hashes": list(hashes) if isinstance(hashes, tuple) else hashes}
+    return json.dumps([{"uuid": {"body": body, "logID": log, "verification": {"inclusionProof": proof}}}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (answer(body="?"), "no base64"),
+        (answer(body="e30"), "no base64"),
+        (answer(body="\u20ac"), "no base64"),
+        (answer(root="0"), "no hexadecimal digits"),
+        (answer(log="xx"), "no hexadecimal digits"),
+        (answer(log=None), "no hexadecimal digits"),
+        (answer(hashes=("00", "x")), "no hexadecimal digits"),
+    ],
+)
+def test_bytes_that_a_log_answers_can_be_decoded(given: bytes, says: str) -> None:
+    assert bundle_with_entry(parse_certified_envelope(CERTIFIED, b"{}"), answer()) is not None
+    with pytest.raises(MalformedInput, match=says):
+        bundle_with_entry(parse_certified_envelope(CERTIFIED, b"{}"), given)
+
+
 @pytest.mark.parametrize("hashes", [None, 5, "ab", {}, {"ab": 1}])
 def test_the_path_that_a_log_answers_is_a_list(hashes: object) -> None:
-    entry = {"body": "e30=", "logID": "00", "verification": {"inclusionProof": {"rootHash": "00", "hashes": hashes}}}
     with pytest.raises(MalformedInput, match="'hashes' is no list"):
-        bundle_with_entry(parse_certified_envelope(CERTIFIED, b"{}"), json.dumps([{"uuid": entry}]).encode())
+        bundle_with_entry(parse_certified_envelope(CERTIFIED, b"{}"), answer(hashes=hashes))
