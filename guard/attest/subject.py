@@ -95,7 +95,7 @@ def parse_npm_purl(text: str) -> NpmRelease | None:
     """
     if not text.startswith(_NPM_PURL):
         return None
-    name, at, version = text.removeprefix(_NPM_PURL).rpartition("@")
-    if not at or not name or not version or any(mark in version for mark in "/?#"):
+    name, _, version = text.removeprefix(_NPM_PURL).rpartition("@")
+    if not name or not version or any(mark in version for mark in "/?#"):
         raise MalformedInput(f"{text[:200]!a} names no release of an npm package (pkg:npm/NAME@VERSION)")
     return NpmRelease(unquote(name), unquote(version))

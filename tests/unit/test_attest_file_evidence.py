@@ -11,12 +11,9 @@ import pytest
 
 from guard.attest.evidence_file import parse_evidence_file
 from guard.attest.file_evidence import Trusted, verify_document
-from guard.attest.file_statement import find_statement
 from guard.attest.npm import RegistryKeys
-from guard.attest.statement import Statement
-from guard.attest.subject import NpmRelease, Subject, parse_npm_purl, parse_python_file
-from guard.errors import EvidenceCode, EvidenceInvalid, MalformedInput
-from guard.limits import DISTRIBUTION_NAME_MAX_CHARACTERS
+from guard.attest.subject import NpmRelease, Subject
+from guard.errors import EvidenceCode, MalformedInput
 from guard.model import Digest, Evidence, EvidenceState
 from guard.sigstore.envelope import bundle_with_entry, parse_certified_envelope
 from guard.sigstore.trust_root import parse_trust_root
@@ -72,19 +69,6 @@ def test_a_publish_attestation_of_npm_is_about_a_release() -> None:
     assert "say which with --name" in evidence.reason
 
 
-def test_a_statement_about_another_release_says_which_this_is() -> None:
-    statement = Statement(
-        subject_name="pkg:npm/other@1.0.0",
-        subject_digests={"sha256": SUBJECT.digests[0].hex},
-        predicate_type="any",
-        predicate=None,
-    )
-    assert find_statement([replace(statement, subject_name="")], SUBJECT).subject_name == ""
-    with pytest.raises(EvidenceInvalid, match=r"'pkg:npm/other@1\.0\.0', and this is pkg:npm/widget@") as caught:
-        find_statement([statement], replace(SUBJECT, package=NpmRelease("widget", "1.0.0")))
-    assert caught.value.code is EvidenceCode.STATEMENT_SUBJECT
-
-
 CERTIFIED = {
     "payload": "AAAA",
     "payloadType": "text/plain",
@@ -103,19 +87,6 @@ def test_a_log_that_answers_nothing_has_no_entry() -> None:
         assert bundle_with_entry(envelope, answer) is None
     with pytest.raises(MalformedInput):
         bundle_with_entry(envelope, b'[{},{"uuid":{}}]')
-
-
-def test_a_name_that_no_file_system_holds_is_none_of_a_distribution() -> None:
-    name = "a" * (DISTRIBUTION_NAME_MAX_CHARACTERS - 9)
-    assert parse_python_file(f"{name}-1.tar.gz") is not None
-    assert parse_python_file(f"{name}aa-1.tar.gz") is None
-
-
-@pytest.mark.parametrize("name", ["widget", "@acme/widget"])
-def test_a_release_is_named_as_npm_names_it(name: str) -> None:
-    release = NpmRelease(name, "1.0.0")
-    assert release.purl == f"pkg:npm/{name.replace('@', '%40')}@1.0.0"
-    assert parse_npm_purl(release.purl) == release
 
 
 def answer(*, body: str = "e30=", root: object = "00", log: object = "00", hashes: object = ()) -> bytes:
