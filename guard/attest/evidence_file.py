@@ -96,4 +96,5 @@ def _parse_document(data: bytes, line: int | None) -> EvidenceDocument:
         raise MalformedInput(
             "it is neither a Sigstore bundle nor a PEP 740 object, an attestations document or a signed envelope"
         )
-    return EvidenceDocument(forms[0], data, members, line)
+    [form] = forms
+    return EvidenceDocument(form, data, members, line)
