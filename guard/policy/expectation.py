@@ -132,5 +132,5 @@ def _folded(uri: str) -> str:
     """Return a URI with owner and repository in small letters where that is no difference: on github.com."""
     if not uri.lower().startswith(_GITHUB):
         return uri
-    owner, repository, *path = uri[len(_GITHUB) :].split("/", 2)
-    return _GITHUB + "/".join([owner.lower(), repository.lower(), *path])
+    parts = uri[len(_GITHUB) :].split("/")
+    return _GITHUB + "/".join([*(part.lower() for part in parts[:2]), *parts[2:]])

@@ -223,6 +223,7 @@ GITLAB = Identity.gitlab()
         (REUSABLE, (*SOURCE, "--builder", f"https://github.com/{GENERATOR}@v2.1"), 10),
         (REUSABLE, (*SOURCE, "--builder", "https://github.com/slsa-framework/slsa-github-generator"), 10),
         (SIGNER, (*SOURCE, "--builder", f"https://github.com/{GENERATOR}"), 10),
+        (SIGNER, (*SOURCE, "--builder", "https://github.com/acme"), 10),
         (EMAIL, ANY, 0),
     ],
 )
