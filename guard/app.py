@@ -21,6 +21,7 @@ from guard.model import Digest, EvidenceState, Finding, Verdict
 from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
 from guard.policy.schema import AnchorFile, PolicyFile, RefreshMode, parse_policy
+from guard.registry.http import Deadline
 from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
@@ -74,6 +75,7 @@ class App:
         started: the moment the command began (UTC).
         command: the command line, from the command word on.
         notes: what loading the policy had to say; filled by :meth:`load_policy`.
+        deadline: until when registries are asked, whichever of them.
     """
 
     options: Options
@@ -82,6 +84,7 @@ class App:
     started: datetime
     command: tuple[str, ...] = ()
     notes: list[Finding] = field(default_factory=list)
+    deadline: Deadline = field(default_factory=Deadline)
 
     @classmethod
     def from_process(cls, options: Options, *, command: tuple[str, ...] = ()) -> App:

@@ -74,6 +74,7 @@ FACTS_BUSY_SECONDS = 1.0
 PREFETCH_WORKERS = 8
 NPM_WORKERS = 12  # npm itself opens up to 15 connections to a registry (its `maxsockets`)
 GATEWAY_THREADS = 16
+REQUESTS_PER_HOST_MAX_COUNT = 16  # of guard's at a time, whoever asks: workers, and the tool through the gateway
 # What a client may send to the gateway: the names and versions of a whole tree, for `npm audit`.
 GATEWAY_REQUEST_MAX_BYTES = 16 * MIB
 RETRIES_MAX_COUNT = 4

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from guard import limits
 from guard.app import App
 from guard.audit.changes import Base, accept, find_base, find_changes, find_staged_base, with_previous
 from guard.audit.deciding import decide_entries, select_entries
@@ -99,6 +100,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
             find_lock=lambda folder: app.find_identity_lock(folder, load_file if base is None else base.load_rules),
         )
         outcome = _decide(app, request, base, policy, locks, engines, show_progress(app, stack))
+    _say_requests(app)
     findings = (
         *broken,
         *differing,
@@ -185,7 +187,7 @@ def _decide(
     is_compared = base is not None and base.commit is not None
     if base is not None and is_compared:
         selection, old = find_changes(app, base, selection, locks, policy)
-    outcome = decide_entries(selection, engines, done=lambda done, total: progress.step(f"{done} of {total} decided"))
+    outcome = decide_entries(selection, engines, done=lambda done, total: progress.step(_progress(app, done, total)))
     if is_compared:
         progress.step("who published what stood in their place")
         outcome = with_previous(outcome, selection, old, engines)
@@ -201,6 +203,18 @@ def _decide(
         )
     progress.stop()
     return replace(outcome, not_decided=selection.left_out, since=None if base is None else base.commit)
+
+
+def _progress(app: App, done: int, total: int) -> str:
+    return f"{done} of {total} decided, {app.deadline.requests_count} requests"
+
+
+def _say_requests(app: App) -> None:
+    """Say what the audit cost the registries, and what it may."""
+    if app.options.verbose:
+        most, seconds = limits.REQUESTS_PER_HOST_MAX_COUNT, limits.RUN_DEADLINE_SECONDS
+        allowed = f"at most {most} at a time of one host and within {seconds:g} seconds"
+        app.console.print(f"guard: {app.deadline.requests_count} requests, {allowed}", markup=False)
 
 
 def _pair(request: AuditRequest) -> tuple[tuple[str, Path | None], ...]:

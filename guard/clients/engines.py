@@ -27,6 +27,7 @@ class IndexEngines(Engines):
             anchors=self.policy.anchors,
             environ={name: value for name, value in self.app.environ.items() if not name.startswith("PIP_")},
             home=self.app.home,
+            deadline=self.app.deadline,
         ).client
 
 

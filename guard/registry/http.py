@@ -53,7 +53,7 @@ _T = TypeVar("_T")
 
 
 class Deadline:
-    """The end of the whole run.
+    """The end of the whole run, and how many requests it took so far.
 
     Args:
         seconds: time from now.
@@ -66,6 +66,13 @@ class Deadline:
         self._clock = clock
         self._seconds = seconds
         self._end = clock() + seconds
+        self._lock = threading.Lock()
+        self.requests_count = 0
+
+    def count_request(self) -> None:
+        """Note that a request is made."""
+        with self._lock:
+            self.requests_count += 1
 
     def remaining_seconds(self, url: str) -> float:
         """Return the time that is left.
@@ -157,6 +164,7 @@ class HttpClient:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._opened: requests.Session | None = None
+        self._slots: dict[str, threading.BoundedSemaphore] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -273,16 +281,30 @@ class HttpClient:
         attempt = 0
         while True:
             try:
-                answer, final_url = self._open(url, headers, credentials)
-                with answer:
-                    _require_success(answer, final_url, credentials)
-                    return receive(answer, final_url)
+                with self._slot(url):
+                    answer, final_url = self._open(url, headers, credentials)
+                    with answer:
+                        _require_success(answer, final_url, credentials)
+                        return receive(answer, final_url)
             except _Interrupted as problem:
                 attempt += 1
                 if attempt > limits.RETRIES_MAX_COUNT:
                     message = f"{redact_url(url)} {problem.reason} ({attempt} attempts)"
                     raise Unavailable(message, status=problem.status) from problem
                 self._wait(url, attempt, problem)
+
+    @contextlib.contextmanager
+    def _slot(self, url: str) -> Iterator[None]:
+        """Keep within what a host is asked for at once; until the answer is complete, and not between attempts."""
+        with self._lock:
+            host = origin_of(url).host
+            slot = self._slots.setdefault(host, threading.BoundedSemaphore(limits.REQUESTS_PER_HOST_MAX_COUNT))
+        if not slot.acquire(timeout=self._deadline.remaining_seconds(url)):
+            raise Unavailable(f"{redact_url(url)}: the run's time limit is over before {host} could be asked")
+        try:
+            yield
+        finally:
+            slot.release()
 
     def _wait(self, url: str, attempt: int, problem: _Interrupted) -> None:
         """Back off exponentially with jitter, or as long as the server asked for (RFC 9110, section 10.2.3)."""
@@ -335,6 +357,7 @@ class HttpClient:
         from guard.registry.http_session import FAILURES, explain_failure
 
         left = self._deadline.remaining_seconds(url)
+        self._deadline.count_request()
         login = {"Authorization": grant.authorization} if grant.authorization else {}
         # Nothing of the session's but its headers: it has no cookies, parameters or login of its own to be merged in.
         asked = requests.Request(method, url, headers={**self._session.headers, **headers, **login}, data=body)

@@ -218,3 +218,14 @@ def test_an_alias_that_nobody_asks_for_is_another_package(stage: AuditStage) -> 
     stage.write("package.json", json.dumps({"dependencies": {"widget": "npm:evil@1.0.0"}}))
     result = stage.audit()
     assert (result.status, result.report["artifacts"][0]["source"]) == (0, "alias")
+
+
+def test_what_it_costs_registries_is_said_when_asked_for(stage: AuditStage) -> None:
+    widget = stage.world.publish_npm("widget", "1.0.0")
+    stage.write("package-lock.json", package_lock(widget, url=stage.world.npm.url))
+    result = stage.audit(options=("--verbose",))
+    asked = f"guard: {len(stage.world.npm.requests)} requests, at most 16 at a time of one host and within 1800 seconds"
+    assert asked in result.stderr
+    assert stage.world.npm.requests
+    assert "guard: 0 requests," in stage.audit(options=("--verbose",)).stderr
+    assert "requests" not in stage.audit().stderr

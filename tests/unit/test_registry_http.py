@@ -8,6 +8,7 @@ import io
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -317,6 +318,48 @@ def test_jitter_spreads_attempts(server: Server, clock: Clock) -> None:
     )
     client.fetch(server.on("/a", Reply(503), Reply()), accept="*/*", max_bytes=10)
     assert clock.slept == [0.375]
+
+
+def test_a_host_is_asked_for_no_more_than_so_much_at_once(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUESTS_PER_HOST_MAX_COUNT", 2)
+    lock, both_in, release = threading.Lock(), threading.Event(), threading.Event()
+    inside = most = 0
+
+    def slow(_: Seen) -> Reply:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+            if inside == 2:
+                both_in.set()
+        release.wait(20)
+        with lock:
+            inside -= 1
+        return Reply(body=b"ok")
+
+    server.routes["/a"] = slow
+    deadline = Deadline(100, clock=clock)
+    client = HttpClient(HttpSettings(), credentials=Credentials(), deadline=deadline)
+    with ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(client.fetch, server.url + "/a", accept="*/*", max_bytes=10) for _ in range(6)]
+        assert both_in.wait(20)
+        assert deadline.requests_count == 2  # the others have not begun
+        release.set()
+        assert {answer.result().body for answer in answers} == {b"ok"}
+    assert (most, deadline.requests_count) == (2, 6)
+
+
+def test_whoever_waits_for_its_turn_waits_no_longer_than_the_run(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUESTS_PER_HOST_MAX_COUNT", 1)
+    client = HttpClient(HttpSettings(), credentials=Credentials(), deadline=Deadline(0.2))
+    url = server.on("/a")
+    with client._slot(url), pytest.raises(Unavailable, match="time limit is over before"):
+        client.fetch(url, accept="*/*", max_bytes=10)
+    assert server.seen == []
 
 
 def test_no_request_is_made_after_the_deadline(server: Server, clock: Clock) -> None:

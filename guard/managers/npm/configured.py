@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from guard import limits
 from guard.app import App
 from guard.attest.npm_signature import RegistryKey, parse_registry_keys
 from guard.errors import ConfigInvalid, MalformedInput, ToolNotFound, UsageError
@@ -34,7 +33,7 @@ def make_npm_client(app: App, policy: Policy, *, folder: Path | None = None) -> 
     Raises:
         ConfigInvalid: a configuration file or an address cannot be used.
     """
-    return make_client(load_npm_configuration(app, folder=folder), policy)
+    return make_client(load_npm_configuration(app, folder=folder), policy, app.deadline)
 
 
 def load_npm_configuration(app: App, *, folder: Path | None = None) -> NpmConfiguration:
@@ -58,18 +57,19 @@ def load_npm_configuration(app: App, *, folder: Path | None = None) -> NpmConfig
     return load_configuration(environ=app.environ, cwd=folder or app.cwd, command=command, npm=target, home=app.home)
 
 
-def make_client(configuration: NpmConfiguration, policy: Policy) -> NpmClient:
+def make_client(configuration: NpmConfiguration, policy: Policy, deadline: Deadline) -> NpmClient:
     """Return a client for the registries that npm's configuration and the policy name.
 
     Args:
         configuration: of npm.
         policy: the policy in force, whose anchors may name the default registry.
+        deadline: of the run.
     """
     registries = registries_in_force(configuration, policy)
     http = HttpClient(
         settings=configuration.http,
         credentials=NpmCredentials(configuration.auth),
-        deadline=Deadline(limits.RUN_DEADLINE_SECONDS),
+        deadline=deadline,
     )
     replaced = configuration.value("replace-registry-host")
     return NpmClient(http, registries, replace_registry_host=str(replaced or "npmjs"))

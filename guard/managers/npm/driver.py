@@ -109,7 +109,7 @@ def _carry_out(
     if kind is Kind.OTHER and passes_through(command, configuration):
         stack.close()
         _become_npm(target, command)
-    client = make_client(configuration, policy)
+    client = make_client(configuration, policy, app.deadline)
     engine = NpmEngine(
         client=client,
         store=app.file_store,

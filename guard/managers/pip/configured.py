@@ -103,6 +103,7 @@ def _make_client(app: App, policy: Policy, configured: PipCommand, files: IndexS
         anchors=policy.anchors,
         environ=app.environ,
         home=app.home,
+        deadline=app.deadline,
     ).client
 
 

@@ -122,6 +122,7 @@ def open_session(
         anchors=policy.anchors,
         environ=app.environ,
         home=app.home,
+        deadline=app.deadline,
     )
     engine = PyPIEngine(
         index=upstream.client,
@@ -148,7 +149,7 @@ def open_session(
 
 def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles:
     def fetch(url: str) -> bytes:
-        http, credentials = make_http(command, environ=app.environ, home=app.home)
+        http, credentials = make_http(command, environ=app.environ, home=app.home, deadline=app.deadline)
         return http.fetch(credentials.add_url(url), accept="*/*", max_bytes=limits.REQUIREMENTS_MAX_BYTES).body
 
     return load_requirement_files(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from guard import limits
 from guard.constants import PYPI_HOST, PYPI_SIMPLE_URL
 from guard.errors import ConfigInvalid
 from guard.managers.pip.command import PipCommand
@@ -54,6 +53,7 @@ def make_upstream(
     anchors: Anchors,
     environ: Mapping[str, str],
     home: Path,
+    deadline: Deadline,
 ) -> Upstream:
     """Return the indexes in force and a client for them.
 
@@ -64,6 +64,7 @@ def make_upstream(
         anchors: of the policy in force.
         environ: the user's environment.
         home: the user's home folder.
+        deadline: of the run.
 
     Raises:
         ConfigInvalid: an address cannot be used.
@@ -71,7 +72,9 @@ def make_upstream(
     effective = typed.preceded_by(configured.options)
     index_urls = _index_urls(typed, configured, files, anchors, environ)
     find_links = (*effective.values("--find-links"), *files.find_links)
-    http, credentials = make_http(effective, environ=environ, home=home, trusted_hosts=files.trusted_hosts)
+    http, credentials = make_http(
+        effective, environ=environ, home=home, deadline=deadline, trusted_hosts=files.trusted_hosts
+    )
     sources = [_index_source(url, credentials) for url in dict.fromkeys(index_urls)]
     provenance_url = anchors.provenance_url and credentials.add_url(anchors.provenance_url)
     links = [_absolute(link) for link in find_links]
@@ -80,7 +83,12 @@ def make_upstream(
 
 
 def make_http(
-    effective: PipCommand, *, environ: Mapping[str, str], home: Path, trusted_hosts: tuple[str, ...] = ()
+    effective: PipCommand,
+    *,
+    environ: Mapping[str, str],
+    home: Path,
+    deadline: Deadline,
+    trusted_hosts: tuple[str, ...] = (),
 ) -> tuple[HttpClient, Credentials]:
     """Return the HTTP layer that pip's options and the environment ask for, and the logins that it uses.
 
@@ -88,12 +96,12 @@ def make_http(
         effective: the command line with pip's configuration in front.
         environ: the user's environment.
         home: the user's home folder.
+        deadline: of the run.
         trusted_hosts: further hosts that requirement files exempt from certificate checks.
     """
     settings = _http_settings(effective, environ, (*effective.values("--trusted-host"), *trusted_hosts))
     netrc_path = netrc_path_from_environment(environ, home)
     credentials = Credentials(netrc_path=netrc_path, keyring=_keyring(effective, environ))
-    deadline = Deadline(limits.RUN_DEADLINE_SECONDS)
     return HttpClient(settings=settings, credentials=credentials, deadline=deadline), credentials
 
 
