@@ -85,7 +85,7 @@ def make_node_stage(root: Path, world: World, tools: NpmTools, program: str, scr
     os.link(tools.node, stage.programs / "node")
     script.chmod(0o755)
     (stage.programs / program).symlink_to(script)
-    (stage.home / ".npmrc").write_text(f"registry={world.npm.url}\n")
+    (stage.home / ".npmrc").write_text(f"registry={world.npm.url}\nfetch-retries=0\n")
     return stage
 
 

@@ -50,14 +50,8 @@ def publish_evil(world: World, canary: Path) -> None:
     world.npm.add(tarball)
 
 
-@pytest.mark.parametrize(
-    "version",
-    [
-        NEWEST,
-        pytest.param(MIDDLE, marks=pytest.mark.campaign(1000)),
-        pytest.param(OLDEST, marks=pytest.mark.campaign(1000)),
-    ],
-)
+@pytest.mark.campaign(1000)
+@pytest.mark.parametrize("version", [OLDEST, MIDDLE, NEWEST])
 def test_an_install_leaves_what_pnpm_alone_leaves(make_stage: MakeStage, world: World, version: str) -> None:
     publish(world)
     stage = make_stage(version)
@@ -78,7 +72,6 @@ def test_a_blocked_package_changes_nothing(make_stage: MakeStage, world: World) 
     stage = make_stage()
     publish_evil(world, stage.canary)
     stage.write("guard.toml", POLICY)
-    assert stage.run_guard("pnpm", "install").status == 0
     before = stage.tree()
     result = stage.run_guard("pnpm", "add", "evil")
     assert (result.status, "provenance-missing" in result.rules("block")) == (10, True), result.stderr
@@ -115,7 +108,7 @@ def test_pnpm_itself_refuses_bytes_that_the_lock_does_not_name(
     assert not (stage.project / "node_modules" / "gadget").exists()
 
 
-@pytest.mark.campaign(3)
+@pytest.mark.campaign(1000)
 @pytest.mark.parametrize("version", [OLDEST, MIDDLE, NEWEST])
 def test_adding_updating_and_removing(make_stage: MakeStage, world: World, version: str) -> None:
     publish(world)
@@ -132,7 +125,7 @@ def test_adding_updating_and_removing(make_stage: MakeStage, world: World, versi
     assert stage.addresses_left() == []
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(1000)
 def test_a_store_that_was_changed_is_not_installed_from(make_stage: MakeStage, world: World) -> None:
     publish(world)
     stage = make_stage()
@@ -150,7 +143,7 @@ def test_a_store_that_was_changed_is_not_installed_from(make_stage: MakeStage, w
     assert modules(stage.project) == before
 
 
-@pytest.mark.campaign(4)
+@pytest.mark.campaign(12)
 @pytest.mark.parametrize(
     "line",
     [
@@ -175,7 +168,7 @@ def test_what_cannot_be_guarded_is_refused_with_a_line_to_use(make_stage: MakeSt
     assert world.npm.requests == []
 
 
-@pytest.mark.campaign(3)
+@pytest.mark.campaign(12)
 @pytest.mark.parametrize("setting", ["configDependencies: {x: 1.0.0}", "useNodeVersion: 20.0.0", "lockfileDir: .."])
 def test_settings_that_lead_past_the_lock_are_refused(make_stage: MakeStage, world: World, setting: str) -> None:
     stage = make_stage()
@@ -185,6 +178,7 @@ def test_settings_that_lead_past_the_lock_are_refused(make_stage: MakeStage, wor
     assert world.npm.requests == []
 
 
+@pytest.mark.campaign(1000)
 def test_scripts_of_the_project_pass_through(make_stage: MakeStage) -> None:
     stage = make_stage()
     stage.write("package.json", json.dumps({"name": "project", "version": "1.0.0", "scripts": {"say": "echo said"}}))

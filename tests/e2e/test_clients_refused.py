@@ -13,6 +13,7 @@ from tests.sim.world import World
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.campaign(4)
 @pytest.mark.parametrize(
     ("line", "instead"),
     [

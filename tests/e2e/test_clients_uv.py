@@ -97,7 +97,7 @@ def test_what_building_the_project_needs_is_decided_too(uv_stage: ClientStage, w
     assert uv_stage.addresses_left() == []
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(6)
 def test_dynamic_metadata_is_built_with_requirements_that_are_decided(uv_stage: ClientStage, world: World) -> None:
     publish(world)
     for requirement, status in (("evil", 10), ("inner", 0)):
@@ -127,7 +127,7 @@ def test_a_package_that_pip_install_would_take_is_decided_before_it_is_delivered
     assert not uv_stage.canary.exists()
 
 
-@pytest.mark.campaign(4)
+@pytest.mark.campaign(12)
 @pytest.mark.parametrize("command", ["install", "sync", "compile"])
 def test_the_pip_interface_does_what_uv_alone_does(uv_stage: ClientStage, world: World, command: str) -> None:
     publish(world)
@@ -145,7 +145,7 @@ def test_the_pip_interface_does_what_uv_alone_does(uv_stage: ClientStage, world:
     assert results[0] == results[1]
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(6)
 def test_tools_are_decided_and_their_programs_run_in_the_users_own_environment(
     uv_stage: ClientStage, world: World
 ) -> None:
@@ -163,7 +163,7 @@ def test_tools_are_decided_and_their_programs_run_in_the_users_own_environment(
     assert uv_stage.run_guard("uvx", "evil").status == 10
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(6)
 def test_run_syncs_decided_packages_and_starts_the_program_as_uv_does(uv_stage: ClientStage, world: World) -> None:
     publish(world)
     uv_stage.write("pyproject.toml", MANIFEST)
@@ -175,7 +175,7 @@ def test_run_syncs_decided_packages_and_starts_the_program_as_uv_does(uv_stage: 
     assert (result.status, result.rules()) == (10, {"command-not-guarded"})
 
 
-@pytest.mark.campaign(4)
+@pytest.mark.campaign(12)
 @pytest.mark.parametrize(
     "line",
     [
@@ -208,7 +208,7 @@ def test_what_installs_nothing_is_uvs_alone(uv_stage: ClientStage) -> None:
         assert guarded.report == {}
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(6)
 def test_a_local_index_in_uvs_configuration_is_refused(uv_stage: ClientStage, world: World) -> None:
     publish(world)
     uv_stage.write("pyproject.toml", MANIFEST + '[[tool.uv.index]]\nurl = "file:///srv/packages"\n')
@@ -216,7 +216,7 @@ def test_a_local_index_in_uvs_configuration_is_refused(uv_stage: ClientStage, wo
     assert (result.status, result.rules()) == (10, {"command-not-guarded"}), result.stderr
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(6)
 def test_a_lock_that_is_there_is_decided_and_not_made_anew(uv_stage: ClientStage, world: World) -> None:
     publish(world)
     uv_stage.write("pyproject.toml", MANIFEST)
@@ -232,7 +232,7 @@ def test_a_lock_that_is_there_is_decided_and_not_made_anew(uv_stage: ClientStage
     assert not (uv_stage.project / ".venv").exists()
 
 
-@pytest.mark.campaign(2)
+@pytest.mark.campaign(6)
 def test_what_uv_has_in_its_cache_is_used_under_the_locks_digest_alone(uv_stage: ClientStage, world: World) -> None:
     first, second = (make_wheel("widget", "1.0.0", files={"more.py": f"x = {number}\n"}) for number in (1, 2))
     world.upload(*first, identity=maintainer_of("widget"))
