@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,14 +17,14 @@ from guard.audit.discovery import FoundFile, find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import AuditEntry
 from guard.audit.installed import compare_installed, find_installed
-from guard.audit.pins import pins_of
 from guard.audit.reading import LoadedLock, LockReader, UnreadableLock, load_from_disk, load_if_there
 from guard.audit.resolving import decide_resolved, is_resolved
 from guard.audit.staged import read_staged_locks
+from guard.engine.lock_pins import Members, pins_of
 from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode, UsageError
 from guard.managers.progress import Progress, show_progress
-from guard.model import Finding
+from guard.model import Ecosystem, Finding
 from guard.policy.policy import Policy
 from guard.report.model import RunReport
 from guard.store.evidence_folder import EvidenceFolder
@@ -87,7 +87,7 @@ def run_audit(app: App, request: AuditRequest) -> int:
     base = _find_base(app, request)
     locks, broken, differing = _read(app, request, base)
     policy = app.load_policy() if base is None else app.load_policy(base.load_rules)
-    policy = replace(policy, lock_pins=pins_of(locks))
+    policy = replace(policy, lock_pins=pins_of(_publishers(locks)))
     trust_root = app.load_trust_root(policy)
     with ExitStack() as stack:
         engines = Engines(
@@ -140,6 +140,12 @@ def read_locks(app: App, found: Sequence[FoundFile]) -> tuple[tuple[LoadedLock, 
     read = [reader.read(each) for each in found]
     broken = tuple(each.finding for each in read if isinstance(each, UnreadableLock))
     return tuple(each for each in read if isinstance(each, LoadedLock)), broken
+
+
+def _publishers(locks: Iterable[LoadedLock]) -> Iterator[tuple[Ecosystem, str, Iterable[Members]]]:
+    """Yield the publishers that locks name by themselves: of every entry the package, and who is named for it."""
+    for artifact in (each for lock in locks for part in lock.parts for each in part.lock.artifacts):
+        yield Ecosystem(artifact.ecosystem.value), artifact.name, artifact.publishers
 
 
 def _find_base(app: App, request: AuditRequest) -> Base | None:

@@ -16,10 +16,10 @@ from guard.audit.deciding import decide_entries, select_entries
 from guard.audit.discovery import find_lockfiles
 from guard.audit.engines import Engines
 from guard.audit.entries import entries_of
-from guard.audit.pins import members_of
 from guard.audit.reading import LoadedLock, load_from_disk
 from guard.audit.recording import Obstacle, Record, record_publishers
 from guard.cli.audit import read_locks
+from guard.engine.lock_pins import members_of
 from guard.errors import ConfigInvalid, ExitCode
 from guard.managers.progress import show_progress
 from guard.model import Ecosystem, Location

@@ -21,6 +21,8 @@ from guard_lockfiles.toml_positions import KeyPath
 _PACKAGES_MAX_COUNT = 200_000
 _MESSAGE_MAX_CHARACTERS = 300
 
+Publisher = tuple[tuple[str, str], ...]  # names and values, sorted
+
 _CONTEXT_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -72,6 +74,11 @@ def parse_pylock_document(data: bytes) -> tuple[TomlDocument, Pylock]:
         raise MalformedLockfile("not what installers read") from error
 
 
+def publishers_of(package: Package) -> tuple[Publisher, ...]:
+    """Return who attested a package by the lock's own word (``packages.attestation-identities``)."""
+    return tuple(map(_publisher, package.attestation_identities or ()))
+
+
 def _entries(package: Package, at: KeyPath, document: TomlDocument) -> Iterator[LockedArtifact | UnreadableEntry]:
     files: list[tuple[PackageWheel | PackageSdist | None, KeyPath]] = [
         (wheel, (*at, "wheels", number)) for number, wheel in enumerate(package.wheels or ())
@@ -98,11 +105,11 @@ def _of_package(package: Package, line: int, column: int) -> LockedArtifact:
         place=package.name,
         registry=package.index,
         markers=(str(package.marker),) if package.marker else (),
-        publishers=tuple(map(_publisher, package.attestation_identities or ())),
+        publishers=publishers_of(package),
     )
 
 
-def _publisher(identity: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def _publisher(identity: Mapping[str, object]) -> Publisher:
     return tuple(sorted((name, value) for name, value in identity.items() if isinstance(value, str) and value))
 
 

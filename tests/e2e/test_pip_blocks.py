@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.audit_stage import pylock
 from tests.e2e.conftest import OLDEST_PIP, Environment
 from tests.e2e.refusals import install_refused, lock_publisher
 from tests.sim.documents import JsonObject
@@ -251,3 +252,17 @@ def test_what_is_blocked_wins_over_what_is_undecided(target: Environment, world:
     requirements = target.project / "requirements.txt"
     requirements.write_text("gear\nwidget\n")
     install_refused(target, "-r", "requirements.txt", rules={"provenance-invalid"})
+
+
+@pytest.mark.parametrize(("repository", "status"), [("acme/widget", 0), ("somebody/widget", 10)])
+def test_publishers_that_a_pylock_names_are_pins_of_an_installation(
+    target: Environment, world: World, repository: str, status: int
+) -> None:
+    widget = world.publish("widget", "1.0.0")
+    publisher = f'{{ kind = "GitHub", repository = "{repository}", workflow = "release.yml" }}'
+    text = pylock(widget, url=f"{world.pypi.files_url}/packages")
+    (target.project / "pylock.toml").write_text(f"{text}attestation-identities = [{publisher}]\n")
+    result = target.install("-r", "pylock.toml")
+    assert result.status == status, result.stderr
+    assert result.rules("block") == ({"identity-mismatch"} if status else set())
+    assert target.installed() == ({} if status else {"widget": "1.0.0"})

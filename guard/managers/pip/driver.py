@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from guard import limits
 from guard.app import App
+from guard.engine.lock_pins import pins_of
 from guard.engine.outcome import Outcome
 from guard.engine.pypi import PyPIEngine
 from guard.errors import MalformedInput, Refused, Unavailable, UsageError
@@ -20,13 +22,14 @@ from guard.managers.pip.entries import parse_arguments
 from guard.managers.pip.inputs import judge_inputs
 from guard.managers.pip.installing import run_installation
 from guard.managers.pip.locking import run_locking
-from guard.managers.pip.pylock import load_pylock
+from guard.managers.pip.pylock import LoadedPylock, load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
 from guard.managers.pip.session import Session
 from guard.managers.pip.target import Target, is_own_environment
 from guard.managers.pip.upstream import make_http, make_upstream
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
+from guard.model import Ecosystem
 from guard.policy.policy import Policy
 from guard.report.model import Tool
 from guard.sigstore.trust_root import TrustRoot
@@ -115,6 +118,7 @@ def open_session(
     folder = stack.enter_context(app.runs.new())
     command = typed.preceded_by(configured.options)
     files = _load_files(app, command, folder)
+    pylocks = tuple(load_pylock(value, pip_release=target.release) for value in files.pylocks)
     upstream = make_upstream(
         typed=typed,
         configured=configured,
@@ -129,7 +133,7 @@ def open_session(
         store=app.file_store,
         verified=stack.enter_context(closing(app.facts)),
         make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
-        policy=policy,
+        policy=_with_pins(policy, pylocks),
         now=app.started,
     )
     stack.callback(engine.close)
@@ -137,7 +141,7 @@ def open_session(
         command=command,
         target=target,
         files=files,
-        pylocks=tuple(load_pylock(value, pip_release=target.release) for value in files.pylocks),
+        pylocks=pylocks,
         arguments=parse_arguments(typed.arguments, editables=command.values("--editable")),
         upstream=upstream,
         engine=engine,
@@ -145,6 +149,12 @@ def open_session(
         folder=folder,
         progress=show_progress(app, stack),
     )
+
+
+def _with_pins(policy: Policy, pylocks: Iterable[LoadedPylock]) -> Policy:
+    """Return the policy with the publishers that locks name as pins, as an audit of the same locks has them."""
+    named = ((Ecosystem.PYPI, name, publishers) for lock in pylocks for name, publishers in lock.publishers)
+    return replace(policy, lock_pins=pins_of(named))
 
 
 def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles:

@@ -24,7 +24,7 @@ from guard.managers.pip.entries import RequirementEntry
 from guard.model import Digest, Location, RuleId, SourceKind
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
-from guard_lockfiles.pylock import parse_pylock_document
+from guard_lockfiles.pylock import Publisher, parse_pylock_document, publishers_of
 
 # pip 26.3 reads pylock.toml given to `-r`; older ones take it for a requirements file.
 FIRST_PIP_WITH_PYLOCK = (26, 3)
@@ -52,12 +52,14 @@ class LoadedPylock:
         path: the file.
         entries: what it locks, one entry per package.
         document: the parsed TOML.
+        publishers: of packages that it says were attested: the name, and each publisher's members.
     """
 
     value: str
     path: Path
     entries: tuple[RequirementEntry, ...]
     document: Mapping[str, Any]
+    publishers: tuple[tuple[str, tuple[Publisher, ...]], ...] = ()
 
     def write_copy(self, folder: Path, gateway_url: str) -> str:
         """Write a copy whose files are at the gateway and whose paths are absolute.
@@ -114,7 +116,8 @@ def load_pylock(value: str, *, pip_release: tuple[int, int]) -> LoadedPylock:
     path = Path(name)
     document, lock = _parse(_load_bytes(path), what=name)
     entries = tuple(_entry(package, path) for package in lock.packages)
-    return LoadedPylock(value=value, path=path, entries=entries, document=document)
+    publishers = tuple((package.name, publishers_of(package)) for package in lock.packages)
+    return LoadedPylock(value=value, path=path, entries=entries, document=document, publishers=publishers)
 
 
 def locked_files(data: bytes, *, what: str) -> tuple[LockedFile, ...]:

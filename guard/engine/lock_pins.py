@@ -8,7 +8,7 @@ here pins nothing; nor does an environment, which indexes write in lower case wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from guard.attest.publisher import (
@@ -18,7 +18,6 @@ from guard.attest.publisher import (
     GooglePublisher,
     parse_publisher,
 )
-from guard.audit.reading import LoadedLock
 from guard.errors import MalformedInput
 from guard.model import Ecosystem
 from guard.policy.identity import IdentityPin
@@ -27,17 +26,21 @@ from guard.policy.publisher import Publisher, row_of
 from guard.sigstore.issuers import GITHUB_ISSUER, GITLAB_ISSUER
 
 PackageKey = tuple[Ecosystem, str]
+Members = Sequence[tuple[str, str]]  # of a publisher, names and values
 
 _CIRCLECI_DEFINITION = re.compile(r"https://circleci\.com/api/v2/projects/([^/]+)/pipeline-definitions/([^/]+)")
 
 
-def pins_of(locks: Iterable[LoadedLock]) -> Mapping[PackageKey, tuple[IdentityPin, ...]]:
-    """Return the publishers that locks name, by package; where several name some, each of them will do."""
+def pins_of(named: Iterable[tuple[Ecosystem, str, Iterable[Members]]]) -> Mapping[PackageKey, tuple[IdentityPin, ...]]:
+    """Return the publishers that locks name, by package; where several name some, each of them will do.
+
+    Args:
+        named: of every entry its ecosystem, the package in any spelling, and the publishers that the lock names for it.
+    """
     pins: dict[PackageKey, tuple[IdentityPin, ...]] = {}
-    for artifact in (each for lock in locks for part in lock.parts for each in part.lock.artifacts):
-        ecosystem = Ecosystem(artifact.ecosystem.value)
-        key = (ecosystem, normalised_name(ecosystem, artifact.name))
-        found = [pin for members in artifact.publishers if (pin := pin_of(dict(members))) is not None]
+    for ecosystem, name, publishers in named:
+        key = (ecosystem, normalised_name(ecosystem, name))
+        found = [pin for members in publishers if (pin := pin_of(dict(members))) is not None]
         if found:
             pins[key] = tuple(dict.fromkeys((*pins.get(key, ()), *found)))
     return pins
