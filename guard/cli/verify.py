@@ -106,6 +106,7 @@ def run_verify(app: App, request: Request) -> int:
         policy=policy,
         trust_root=verifier.trust_root,
         show=partial(_show, app, expectation, request.output_format),
+        is_explained=request.output_format == "json" or not app.options.quiet,
     )
 
 

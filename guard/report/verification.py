@@ -49,6 +49,8 @@ def _block(judged: Judged, expectation: Expectation) -> Iterator[str]:
     for finding in judged.decision.findings:
         if finding.level in (Level.BLOCK, Level.UNDECIDED):
             yield _row("failed", f"{finding.rule.value}: {finding.message}")
+            if finding.next:
+                yield _row("next", finding.next)
     if any(_is_registry_evidence(evidence) for evidence in judged.facts.evidence):
         yield _row("registry", "its own signature holds")
 

@@ -74,7 +74,10 @@ def test_a_file_is_one_of_those_that_a_build_made(here: Surrounding) -> None:
     here.write("third", b"third")
     refused = here.verify("third", "--bundle", bundle, *SOURCE)
     assert (refused.status, refused.rules) == (10, ["statement-mismatch"])
-    assert "2 other files ('other, tool')" in refused.err
+    assert "2 other files ('other, tool')" in refused.out
+    assert refused.err == "guard: blocked — 1 file: 1 with invalid provenance; 1 blocked\n"  # the rest is said once
+    quiet = here.verify("third", "--bundle", bundle, *SOURCE, "-q")
+    assert (quiet.out, "2 other files ('other, tool')" in quiet.err) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_a_statement_about_an_npm_release_is_about_no_other_file(here: Surroundi
     bundle = here.write("bundle.json", SIGSTORE.bundle(npm_statement("@acme/gadget", "1.0.0", TARBALL, signer), signer))
     result = here.verify("tool.zip", "--bundle", bundle, *ANY)
     assert (result.status, result.rules) == (10, ["statement-mismatch"])
-    assert "say which package it is with --name" in result.err
+    assert "say which package it is with --name" in result.out
     assert here.verify("tool.zip", "--name", PURL, "--bundle", bundle, *ANY).status == 0
     assert here.verify("tool.zip", "--name", PURL.replace("gadget", "widget"), "--bundle", bundle, *ANY).status == 10
 
@@ -154,7 +157,7 @@ def test_a_file_that_nothing_is_about_is_not_verified_by_its_neighbours(here: Su
     good = here.write("good.json", provenance_of(("tool", TOOL)))
     result = here.verify("tool", "other", "--bundle", good, *SOURCE)
     assert (result.status, result.rules) == (10, ["provenance-missing"])
-    assert result.out.splitlines()[-1].endswith("nothing says who built or signed other")
+    assert result.out.splitlines()[-2].endswith("nothing says who built or signed other")
 
 
 def test_lines_about_other_files_are_passed_over_beside_one_about_this(here: Surrounding) -> None:
@@ -164,7 +167,7 @@ def test_lines_about_other_files_are_passed_over_beside_one_about_this(here: Sur
     assert here.verify("tool", "--bundle", here.write("b.jsonl", [another, another]), *SOURCE).status == 10
     result = here.verify("tool", "--bundle", here.write("c.jsonl", [mine, forged]), *SOURCE)
     assert (result.status, result.rules) == (10, ["provenance-invalid"])
-    assert "c.jsonl:2: " in result.err
+    assert "c.jsonl:2: " in result.out
 
 
 def test_one_of_several_signers_is_the_expected_one(here: Surrounding) -> None:
@@ -579,7 +582,7 @@ def test_the_document_carries_the_claims(here: Surrounding) -> None:
 def test_without_evidence_nothing_is_verified(here: Surrounding) -> None:
     result = here.verify("tool", *ANY)
     assert (result.status, result.rules) == (10, ["provenance-missing"])
-    assert "--bundle FILE" in result.err
+    assert "--bundle FILE" in result.out
 
 
 # Bad input.
@@ -614,7 +617,7 @@ def test_a_file_of_evidence_has_limits(here: Surrounding, monkeypatch: pytest.Mo
     monkeypatch.setattr("guard.attest.evidence_file.PROVENANCE_MAX_BYTES", 10)
     assert here.verify("tool", "--bundle", here.write("1.json", line), *ANY).rules == ["provenance-invalid"]
     monkeypatch.setattr("guard.attest.evidence_file.EVIDENCE_FILE_MAX_BYTES", 10)
-    assert "larger than 10 bytes" in here.verify("tool", "--bundle", here.write("1.json", line), *ANY).err
+    assert "larger than 10 bytes" in here.verify("tool", "--bundle", here.write("1.json", line), *ANY).out
 
 
 SEED = json.dumps(provenance_of(("tool", TOOL))).encode()

@@ -178,7 +178,7 @@ def test_an_entry_of_another_envelope(here: Surrounding, log: Log, what: str) ->
     log.entries[text.decode()] = _OTHERS[what](bundle, text)
     result = here.verify("tool", "--bundle", here.write("p.intoto.jsonl", text), *SOURCE)
     assert (result.status, result.rules) == (10, ["provenance-invalid"])
-    assert "the log entry is of another bundle" in result.err
+    assert "the log entry is of another bundle" in result.out
 
 
 def test_what_a_log_answers_is_verified(here: Surrounding, log: Log) -> None:
