@@ -5,6 +5,7 @@ from __future__ import annotations
 PYPI_SIMPLE_URL = "https://pypi.org/simple"
 PYPI_HOST = "pypi.org"
 PYPI_FILES_HOST = "files.pythonhosted.org"
+PYPI_FORMER_HOST = "pypi.python.org"  # until 2018; it still leads to the present one, and old locks name it
 
 # Indexes whose metadata always carries the PEP 740 ``provenance`` key where a file has provenance.
 EVIDENCE_BEARING_INDEX_HOSTS = frozenset({PYPI_HOST})

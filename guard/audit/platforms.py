@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile
+from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source
 
 if TYPE_CHECKING:  # npm's locks have no markers
     from packaging.markers import Marker
@@ -136,6 +136,10 @@ class AuditPlatform:
         )
 
 
+# Distributions of former times: old locks list them beside the others, and neither pip nor a locker installs them.
+_FORMER_SUFFIXES = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
+
+
 class Platforms:
     """The platforms of one lock's audit.
 
@@ -156,6 +160,8 @@ class Platforms:
 
     def take(self, artifact: LockedArtifact) -> bool:
         """Return whether an entry can be used on one of them."""
+        if artifact.source is Source.REGISTRY and (artifact.file or "").lower().endswith(_FORMER_SUFFIXES):
+            return False
         if not self._platforms:
             return True
         if artifact.ecosystem is Ecosystem.NPM:

@@ -11,16 +11,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from guard.constants import NPM_HOST, NPM_REGISTRY_URL, PYPI_FILES_HOST, PYPI_HOST, YARN_REGISTRY_URL
+from guard.constants import (
+    NPM_HOST,
+    NPM_REGISTRY_URL,
+    PYPI_FILES_HOST,
+    PYPI_FORMER_HOST,
+    PYPI_HOST,
+    YARN_REGISTRY_URL,
+)
 from guard.engine.locked import LockedRequest
 from guard.model import Facts
 from guard.registry.credentials import redact_url
 from guard.registry.packument import PublishedVersion
 
-_PUBLIC_HOSTS = (PYPI_HOST, PYPI_FILES_HOST, NPM_HOST, urlsplit(YARN_REGISTRY_URL).netloc)
 if TYPE_CHECKING:
     from guard.registry.simple import IndexFile
 
+_PUBLIC_HOSTS = (PYPI_HOST, PYPI_FILES_HOST, PYPI_FORMER_HOST, NPM_HOST, urlsplit(YARN_REGISTRY_URL).netloc)
 _USUAL_PORTS = frozenset({80, 443})
 _ADDRESS_TAIL = re.compile(r"/((?:@[^/@]+/)?[^/@]+)/-/([^/]+)\Z")
 
@@ -85,13 +92,12 @@ def compare_file_address(resolved: str | None, file: IndexFile, configured: tupl
     return f"the lock names the host {shown}", host in map(_host_of, configured)
 
 
-def compare_registry(registry: str | None, configured: tuple[str, ...], public: tuple[str, ...]) -> tuple[str, bool]:
+def compare_registry(registry: str | None, configured: tuple[str, ...]) -> tuple[str, bool]:
     """Compare the registry that a lock names for an entry with those that are asked.
 
     Args:
         registry: base address, or the address of a file, of which the host counts; ``None`` for none.
-        configured: URLs of the user's registries.
-        public: hosts of the public one, for which any of the user's may stand.
+        configured: URLs of the user's registries, any of which may stand for the public one.
 
     Returns:
         How it differs, or the empty string; and whether its host is a configured one.
@@ -102,7 +108,7 @@ def compare_registry(registry: str | None, configured: tuple[str, ...], public: 
         host = _host_of(registry)
     except ValueError:
         return "the lock names a registry whose address cannot be read", False
-    if host[0] in public or host in map(_host_of, configured):
+    if host[0] in _PUBLIC_HOSTS or host in map(_host_of, configured):
         return "", True
     return f"the lock names the registry {redact_url(registry)}, which is not configured here", False
 
@@ -115,7 +121,7 @@ def with_registry(facts: Facts, request: LockedRequest, configured: tuple[str, .
         request: what the lock says of it.
         configured: URLs of the user's registries.
     """
-    problem, is_configured = compare_registry(request.registry or request.resolved, configured, _PUBLIC_HOSTS)
+    problem, is_configured = compare_registry(request.registry or request.resolved, configured)
     return replace(facts, resolved_problem=problem, resolved_is_configured=is_configured)
 
 

@@ -14,7 +14,6 @@ from guard.attest.availability import Flag, evaluate_availability
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.documents import digest_of_document
 from guard.attest.pypi import verify_provenance
-from guard.constants import PYPI_FILES_HOST, PYPI_HOST
 from guard.engine.addresses import compare_file_address, compare_registry, with_registry
 from guard.engine.earlier import earlier_release, find_attested_beside, find_earlier_file
 from guard.engine.engine import Engine
@@ -246,7 +245,7 @@ class PyPIEngine(Engine):
     ) -> Judged:
         problem, is_configured = compare_file_address(request.resolved, file, self._index.urls)
         if not request.resolved:
-            problem, is_configured = compare_registry(request.registry, self._index.urls, (PYPI_HOST, PYPI_FILES_HOST))
+            problem, is_configured = compare_registry(request.registry, self._index.urls)
         facts = replace(
             listed_facts(project, file, request.pins),
             is_locked=not request.is_new,

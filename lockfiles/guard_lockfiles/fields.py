@@ -117,6 +117,18 @@ def as_file_name(text: str) -> str:
     return text
 
 
+def host_of(address: str) -> str:
+    """Return the host of a URL, or the empty string where it has none.
+
+    Raises:
+        Unreadable: it is no URL that can be read.
+    """
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError as error:
+        raise Unreadable("a URL that cannot be read") from error
+
+
 def file_name_of(address: str) -> str:
     """Return the file name at the end of a URL or path.
 

@@ -20,6 +20,7 @@ from guard_lockfiles.fields import (
     as_version,
     check_count,
     file_name_of,
+    host_of,
     is_archive,
     is_project_folder,
     read_items,
@@ -141,6 +142,8 @@ class _Parser:
             for item in read_items(meta, "sources"):
                 source = as_object(item, "a source")
                 name, url = read_text(source, "name"), read_text(source, "url")
+                if name is None and url:  # written until 2018; pipenv, ``populate_source``, calls it by its host
+                    name = host_of(url)
                 if not name or not url or name in self.sources:
                     raise Unreadable("a source has no name or address, or the name of another one")
                 self.sources[name] = url

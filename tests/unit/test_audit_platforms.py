@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from guard.audit.platforms import AuditPlatform, Platforms, platforms_named, platforms_of
@@ -37,6 +39,14 @@ def node(
         libc=libc,
         is_optional=is_optional,
     )
+
+
+@pytest.mark.parametrize("platforms", [(), (LINUX,)])
+def test_what_nothing_installs_any_more_is_for_nobody(platforms: tuple[AuditPlatform, ...]) -> None:
+    assert not Platforms(platforms).take(python(file="a-1.0-py2.7.egg"))
+    assert not Platforms(platforms).take(python(file="a-1.0.win32-py2.7.EXE"))
+    by_address = replace(python(file="a-1.0.exe"), source=Source.URL)
+    assert Platforms(platforms).take(by_address)
 
 
 @pytest.mark.parametrize(

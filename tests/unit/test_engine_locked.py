@@ -296,8 +296,9 @@ def test_a_release_of_an_index_that_is_not_configured_is_said_to_be_of_that(worl
     for registry, resolved in ((private, None), (None, f"{private}internal-2.0.0.tar.gz")):
         judged = in_pypi(world, tmp_path, "internal", pinned, version="2.0.0", registry=registry, resolved=resolved)
         assert rules(judged) == {"hash-mismatch", "registry-host"}
-    judged = in_pypi(world, tmp_path, "internal", pinned, version="2.0.0", registry=world.pypi.simple_url)
-    assert rules(judged) == {"hash-mismatch"}
+    for registry in (world.pypi.simple_url, constants.PYPI_SIMPLE_URL, f"https://{constants.PYPI_FORMER_HOST}/simple"):
+        judged = in_pypi(world, tmp_path, "internal", pinned, version="2.0.0", registry=registry)
+        assert rules(judged) == {"hash-mismatch"}
 
 
 def test_an_index_that_cannot_be_asked_or_lists_no_hash_leaves_it_undecided(world: World, tmp_path: Path) -> None:

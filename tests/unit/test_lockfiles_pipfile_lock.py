@@ -73,6 +73,16 @@ def test_every_category_has_entries_of_its_own() -> None:
     ]
 
 
+def test_a_source_without_a_name_is_called_by_its_host() -> None:
+    meta = META | {"sources": [{"url": "https://pypi.example:8443/simple", "verify_ssl": True}]}
+    package = {"hashes": [HASH], "version": "==1.0"}
+    document = {"_meta": meta, "default": {"one": package, "two": package | {"index": "pypi.example"}}}
+    lock = parse_pipfile_lock(json.dumps(document).encode())
+    assert [artifact.registry for artifact in lock.artifacts] == [None, "https://pypi.example:8443/simple"]
+    assert lock.indexes == ("https://pypi.example:8443/simple",)
+    assert lock.unreadable == ()
+
+
 @pytest.mark.parametrize(
     ("package", "source", "resolved", "commit"),
     [
@@ -148,6 +158,9 @@ def test_a_category_that_steers_a_terminal_makes_its_packages_unreadable() -> No
         ('{"_meta": {"pipfile-spec": true}}', 1),
         ('{"_meta": {"pipfile-spec": 6, "sources": {}}}', 1),
         ('{"_meta": {"pipfile-spec": 6, "sources": [{"name": "a"}]}}', 1),
+        ('{"_meta": {"pipfile-spec": 6, "sources": [{"url": "https://[/simple"}]}}', 1),
+        ('{"_meta": {"pipfile-spec": 6, "sources": [{"url": "simple"}]}}', 1),
+        ('{"_meta": {"pipfile-spec": 6, "sources": [{"name": "", "url": "https://a.example"}]}}', 1),
         ('{"_meta": {"pipfile-spec": 6, "sources": [{"name": "a", "url": "b"}, {"name": "a", "url": "c"}]}}', 1),
         ('{"_meta": {"pipfile-spec": 6},\n"default": 1}', 2),
         ('{"_meta": {"pipfile-spec": 6},\n"default": {"a": {},\n"a": {}}}', 3),
