@@ -11,8 +11,8 @@ PROGRAMS = {name: name for name in ("uv", "pnpm", "pnpx", "yarn", "poetry", "pdm
 # Words that stand between the program and what is typed after guard's word.
 LEADING_WORDS = {
     "uvx": ("tool", "run"),
-    # pnpm may be told to install before it runs a script (pnpm.io/settings#verifydepsbeforerun).
-    "pnpm": ("--config.verify-deps-before-run=false",),
+    # pnpm may be told to install before it runs a script, or to fetch another pnpm (pnpm.io/settings).
+    "pnpm": ("--config.verify-deps-before-run=false", "--config.manage-package-manager-versions=false"),
 }
 
 # What guard says of each.

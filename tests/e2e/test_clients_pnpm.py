@@ -185,3 +185,15 @@ def test_scripts_of_the_project_pass_through(make_stage: MakeStage) -> None:
     result = stage.run_guard("pnpm", "run", "say")
     assert (result.status, result.report) == (0, {})
     assert "said" in result.stdout
+
+
+@pytest.mark.campaign(1000)
+def test_no_other_pnpm_is_fetched_whatever_the_project_names(make_stage: MakeStage, world: World) -> None:
+    publish(world)
+    world.publish_npm("pnpm", "10.0.0")
+    stage = make_stage()
+    manifest = {"name": "project", "version": "1.0.0", "packageManager": "pnpm@10.0.0", "scripts": {"say": "echo said"}}
+    stage.write("package.json", json.dumps({**manifest, "dependencies": {"gadget": "^1.0.0"}}))
+    assert stage.run_guard("pnpm", "install").status == 0
+    assert "said" in stage.run_guard("pnpm", "run", "say").stdout
+    assert not [request.path for request in world.npm.requests if request.path.startswith("/pnpm/-/")]
