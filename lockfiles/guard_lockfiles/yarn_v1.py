@@ -3,7 +3,8 @@
 Sources: ``src/lockfile/parse.js``, ``stringify.js`` and ``index.js`` of yarnpkg/yarn. yarn's parser reads more than
 yarn writes, stops without a word at an indentation that it does not expect, and makes something of an unfinished merge;
 so only what yarn writes is read here, line by line, and everything else is malformed. An entry is a block, which stands
-for every pattern in its head.
+for every pattern in its head. A pattern that stands twice, as merges leave it, is yarn's by the last block; both are
+entries.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ _GIT = re.compile(
 )
 _URL = re.compile(r"https?://")
 
+# A block has one address: where a `resolutions` brings a registry's range to a repository, it is the repository's.
+_LEAST_BOUND_FIRST = (Source.GIT, Source.URL, Source.FILE, Source.FOLDER, Source.REGISTRY)
+
 
 @dataclass(slots=True)
 class _Block:
@@ -70,7 +74,7 @@ def parse_yarn_v1(text: str) -> Lockfile:
         text: of the file, without a byte order mark.
 
     Raises:
-        MalformedLockfile: a line is not as yarn writes it, a name stands twice, or the stated version is another one.
+        MalformedLockfile: a line is not as yarn writes it, a name stands twice in an entry, or the stated version is another one.
     """
     artifacts: list[LockedArtifact] = []
     unreadable: list[UnreadableEntry] = []
@@ -106,7 +110,6 @@ class _Reader:
     """Reads lines into blocks. ``group`` is the innermost object that is open, ``None`` between blocks."""
 
     blocks: list[_Block] = field(default_factory=list)
-    patterns: set[str] = field(default_factory=set)
     members: dict[str, object] | None = None
     group: dict[str, object] | None = None
     has_version: bool = False
@@ -147,10 +150,6 @@ class _Reader:
 
     def _open_block(self, line: str, number: int) -> None:
         patterns = [_word(key, number) for key in _KEYS.findall(line.removesuffix(":"))]
-        for pattern in patterns:
-            if pattern in self.patterns:
-                raise MalformedLockfile("a pattern stands twice", line=number)
-            self.patterns.add(pattern)
         self.blocks.append(_Block(patterns, number))
         check_count(len(self.blocks), number)
         self.members, self.group = self.blocks[-1].members, None
@@ -203,9 +202,7 @@ def _parse_block(block: _Block) -> LockedArtifact:
         digests=digests_of(read_text(block.members, "integrity")),
     )
     sources = {_source_of(wanted, base.resolved) for _, wanted in patterns}
-    if len(sources) != 1:
-        raise Unreadable("its patterns are of more than one source")
-    (source,) = sources
+    source = next(each for each in _LEAST_BOUND_FIRST if each in sources)
     return _with_source(base, source, is_link=patterns[0][1].startswith("link:"))
 
 

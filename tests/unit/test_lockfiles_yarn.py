@@ -116,7 +116,6 @@ def test_folders_inside_the_project_are_its_own() -> None:
         (block("a@1", "prebuiltVariants:", '  x "y"'), "variants that were built before"),
         (block("a@1", 'dependencies "x"'), "`dependencies` is not an object"),
         (block("a@1, b@1"), "its patterns are of more than one package"),
-        (block('a@1, "a@https://x.example/a.tgz"'), "its patterns are of more than one source"),
         (block('"../a@1"'), "no package name"),
         (block('"a\\u001b[2J@1"'), "no package name"),
         (block("node_modules@1"), "no package name"),
@@ -126,6 +125,21 @@ def test_a_block_that_says_nothing_certain(text: str, reason: str) -> None:
     lock = parse(V1 + text + "\n" + block("z@1"))
     assert [each.name for each in lock.artifacts] == ["z"]
     assert [(each.reason, each.line) for each in lock.unreadable] == [(reason, 5)]
+
+
+def test_both_blocks_of_a_pattern_that_a_merge_left_twice_are_entries() -> None:
+    lock = parse(V1 + block("a@1", version="1.0.0") + "\n" + block("a@1, a@1", version="1.0.1"))
+    assert [(each.version, each.line) for each in lock.artifacts] == [("1.0.0", 5), ("1.0.1", 8)]
+    assert not lock.unreadable
+
+
+@pytest.mark.parametrize(
+    ("wanted", "source"),
+    [("https://x.example/a.tgz", Source.URL), ("git+https://x.example/a.git", Source.GIT), ("2", Source.REGISTRY)],
+)
+def test_a_block_of_several_sources_is_of_the_one_that_binds_least(wanted: str, source: Source) -> None:
+    (artifact,) = parse(V1 + block(f'a@1, "a@{wanted}"', 'resolved "https://x.example/a"')).artifacts
+    assert artifact.source is source
 
 
 @pytest.mark.parametrize(
@@ -139,8 +153,6 @@ def test_a_block_that_says_nothing_certain(text: str, reason: str) -> None:
         ('a@1:\n  version "1"\n  version "2"\n', 7, "a name stands twice"),
         ('a@1:\n  dependencies:\n    b "1"\n    b "2"\n', 8, "a name stands twice"),
         ('a@1:\n  dependencies:\n    b "1"\n  dependencies:\n', 8, "a name stands twice"),
-        ('a@1:\n  version "1"\n\na@1:\n  version "2"\n', 8, "a pattern stands twice"),
-        ("a@1, a@1:\n", 5, "a pattern stands twice"),
         ('a@1:\n   version "1"\n', 6, "not a line that yarn writes"),
         ('a@1:\n\tversion "1"\n', 6, "not a line that yarn writes"),
         ('a@1:\n  version  "1"\n', 6, "not a line that yarn writes"),
