@@ -74,7 +74,8 @@ def parse_yarn_v1(text: str) -> Lockfile:
         text: of the file, without a byte order mark.
 
     Raises:
-        MalformedLockfile: a line is not as yarn writes it, a name stands twice in an entry, or the stated version is another one.
+        MalformedLockfile: a line is not as yarn writes it, a name stands twice in an entry, or the stated version is
+            another one.
     """
     artifacts: list[LockedArtifact] = []
     unreadable: list[UnreadableEntry] = []
