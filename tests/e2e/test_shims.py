@@ -125,6 +125,11 @@ def test_the_plain_word_is_guarded_inside_and_outside_an_environment(
     assert customer.installed() == inner.installed() == {}
 
 
+@pytest.mark.parametrize(
+    "shell",
+    ["bash", *(pytest.param(name, marks=pytest.mark.campaign(3)) for name in ("zsh", "fish"))],
+    indirect=True,
+)
 def test_doctor_says_that_a_fresh_user_is_guarded_and_how(
     user: Environment, shell: str, make_environment: Callable[..., Environment]
 ) -> None:

@@ -476,10 +476,11 @@ class TestCommands:
         assert capsys.readouterr().out == f'export PATH={shims}:"$PATH"\n'
         assert not (home / ".bashrc").exists()
 
-    def test_a_tool_on_request(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run(["shims", "install", "--no-shell", "--tool", "pip3.11"]) == 0
-        assert "the shims for pip, pip3, npm, npx, pip3.11 are in" in capsys.readouterr().err
-        assert len(list(home.rglob("pip3.11"))) == 1
+    @pytest.mark.parametrize("tool", ["pip3.11", "uv", "uvx"])
+    def test_a_tool_on_request(self, home: Path, capsys: pytest.CaptureFixture[str], tool: str) -> None:
+        assert run(["shims", "install", "--no-shell", "--tool", tool]) == 0
+        assert f"the shims for pip, pip3, npm, npx, {tool} are in" in capsys.readouterr().err
+        assert len(list(home.rglob(tool))) == 1
 
     @pytest.mark.parametrize("tool", ["git", "pip3", "../pip3.1", ""])
     def test_a_tool_that_guard_does_not_know(self, home: Path, tool: str) -> None:
