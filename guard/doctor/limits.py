@@ -15,7 +15,7 @@ LIMITS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "guard pip --python PATH_OF_PYTHON install …",
         ),
         "module-in-program": (
-            "python -m pip, import pip, ensurepip or a zipped pip in a program, or by a Python's path or version",
+            "python -m pip, import pip, ensurepip or a zipped pip in fish, a program, or by a Python's path or version",
             "guard pip --python PATH_OF_PYTHON install …",
         ),
         "path-set-anew": (

@@ -37,9 +37,12 @@ def _install(name: str) -> str:
     return "guard shims install" if name in always else f"guard shims install --tool {name}"
 
 
+_WITH_FUNCTIONS = ("bash", "zsh")
+
+
 def evaluate_modules(snapshot: Snapshot) -> Iterator[Row]:
     """``python -m pip``, which only the functions of a shell see."""
-    used = [each for each in snapshot.startup_files if each.is_used]
+    used = [each for each in snapshot.startup_files if each.is_used and each.shell in _WITH_FUNCTIONS]
     told = [each.shell for each in used if each.is_current]
     subject = "python -m pip"
     if told:

@@ -82,6 +82,7 @@ add-zsh-hook preexec __provenance_guard
 """
 )
 
+# No tool is a function here, as fish runs none in the background: `python server.py &` would keep the shell waiting.
 # fish runs the function whenever PATH is set, inside a line too. It also runs when the function itself has set it.
 _FISH = r"""
 function __provenance_guard --on-variable PATH --on-event fish_prompt
@@ -97,19 +98,6 @@ function __provenance_guard --on-variable PATH --on-event fish_prompt
     end
 end
 __provenance_guard
-function __provenance_guard_python
-    set -l folder FOLDER
-    if string match -q -- '*-*m*pip*' "$argv"; and test -x "$folder/python-m-pip"
-        "$folder/python-m-pip" $argv
-    else
-        command $argv
-    end
-end
-FUNCTIONS"""
-_FISH_PYTHON_FUNCTION = """\
-functions -q TOOL; or function TOOL --wraps TOOL
-    __provenance_guard_python TOOL $argv
-end
 """
 
 _TEXTS = {Shell.BASH: _BASH, Shell.ZSH: _ZSH, Shell.FISH: _FISH}
@@ -154,11 +142,8 @@ def render_block(shell: Shell, folder: Path, *, more: Iterable[str] = ()) -> byt
         more: tools that have a shim beside those that have one always.
     """
     quoted = _quote_for_fish(str(folder)) if shell is Shell.FISH else shlex.quote(str(folder))
-    if shell is Shell.FISH:  # which reacts inside of a line by itself
-        functions = [_FISH_PYTHON_FUNCTION.replace("TOOL", python) for python in _PYTHONS]
-    else:
-        functions = [_FUNCTION.replace("TOOL", tool) for tool in (*TOOLS, *more)]
-        functions += [_PYTHON_FUNCTION.replace("TOOL", python) for python in _PYTHONS]
+    functions = [_FUNCTION.replace("TOOL", tool) for tool in (*TOOLS, *more)]
+    functions += [_PYTHON_FUNCTION.replace("TOOL", python) for python in _PYTHONS]
     text = _TEXTS[shell].lstrip().replace("FUNCTIONS", "".join(functions)).replace("FOLDER", quoted)
     text = _ABOUT.lstrip() + text
     return _BEGIN + b"\n" + os.fsencode(text) + _END + b"\n"

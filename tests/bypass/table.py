@@ -30,7 +30,7 @@ _GROUPS = {
     "shell": "from `sh`, `bash`, `zsh`, `fish`, scripts and agents",
     "program": "from `env`, `xargs`, `make`, `find`, Python's and node's subprocesses",
     "venv": "in virtual environments, on the line that activates one, too",
-    "module": "`python -m pip` and its spellings, in interactive shells",
+    "module": "`python -m pip` and its spellings, in interactive bash and zsh",
     "options": "options before the command, other commands, `--python`, `--target`",
     "config": "`PIP_*`, pip.conf, options in requirement files",
     "source": "dependencies, addresses, repositories",
