@@ -34,7 +34,6 @@ _TOGETHER = {
 _VERIFY = "tests/unit/test_cli_verify.py"
 _NAMED_OTHERWISE = {
     "guard/sigstore/envelope.py": ["tests/unit/test_cli_verify_envelope.py", "tests/unit/test_attest_file_evidence.py"],
-    "guard/sigstore/entry.py": ["tests/unit/test_sigstore_entry.py", "tests/unit/test_cli_verify_envelope.py"],
     "guard/sigstore/issuers.py": ["tests/unit/test_sigstore_certificate.py", "tests/unit/test_attest_publisher.py"],
     "guard/sigstore/library.py": ["tests/unit/test_sigstore_verify.py", "tests/unit/test_sigstore_differential.py"],
     "guard/sigstore/slsa_level.py": ["tests/unit/test_attest_slsa.py"],
