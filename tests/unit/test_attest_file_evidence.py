@@ -12,6 +12,7 @@ import pytest
 from guard.attest.evidence_file import parse_evidence_file
 from guard.attest.file_evidence import Trusted, verify_document
 from guard.attest.npm import RegistryKeys
+from guard.attest.npm_signature import parse_registry_keys
 from guard.attest.subject import NpmRelease, Subject
 from guard.errors import EvidenceCode, MalformedInput
 from guard.model import Digest, Evidence, EvidenceState
@@ -21,20 +22,21 @@ from guard.sigstore.verify import Verifier
 from tests.sim.flaws import FLAWS
 from tests.sim.forms import ENVELOPE
 from tests.sim.judging import NOW, mint
-from tests.sim.npm_documents import publish_statement
+from tests.sim.npm_documents import RegistryKey, keys_document, provenance_statement, publish_statement
 from tests.sim.sigstore import MintingSigstore
-from tests.unit.verify_command import SIGNER
+from tests.unit.verify_command import SIGNER, statement_about
 
 CONTENT = b"content"
 SUBJECT = Subject(name="it", digests=(Digest("sha256", hashlib.sha256(CONTENT).hexdigest()),), content=CONTENT)
 SIGSTORE = MintingSigstore(NOW)
+NO_KEYS = RegistryKeys()
 
 
-def verify(document: Any, subject: Subject = SUBJECT, *, root: bytes | None = None) -> Evidence:
+def verify(
+    document: Any, subject: Subject = SUBJECT, *, root: bytes | None = None, keys: RegistryKeys = NO_KEYS
+) -> Evidence:
     trust_root = parse_trust_root(root or SIGSTORE.trusted_root_json(), source="simulated")
-    trusted = Trusted(
-        verifier=Verifier(trust_root, now=NOW), registry_keys=RegistryKeys(), registries=("https://registry.test",)
-    )
+    trusted = Trusted(verifier=Verifier(trust_root, now=NOW), registry_keys=keys, registries=("https://registry.test",))
     [parsed] = parse_evidence_file(json.dumps(document).encode())
     [evidence] = verify_document(parsed, subject, trusted)
     return evidence
@@ -67,6 +69,29 @@ def test_a_publish_attestation_of_npm_is_about_a_release() -> None:
     evidence = verify(SIGSTORE.bundle(statement, SIGNER))
     assert (evidence.state, evidence.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_SUBJECT)
     assert "say which with --name" in evidence.reason
+
+
+def test_the_key_of_a_registry_signs_for_releases_of_packages_alone() -> None:
+    key = RegistryKey()
+    keys = RegistryKeys(known=parse_registry_keys(json.dumps(keys_document([key])).encode()))
+    bundle = SIGSTORE.key_bundle(statement_about(("it", CONTENT)), key.pair)
+    release = replace(SUBJECT, package=NpmRelease("widget", "1.0.0"))
+    assert verify(bundle, release, keys=keys).key_id == key.keyid
+    refused = verify(bundle, keys=keys)
+    assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.SIGNATURE)
+    assert "not known" in refused.reason
+
+
+def test_what_names_a_release_of_npm_keeps_the_rules_of_its_registry() -> None:
+    """One subject: npm's own client reads the first alone."""
+    digest = Digest("sha512", hashlib.sha512(CONTENT).hexdigest())
+    release = replace(SUBJECT, digests=(digest,), package=NpmRelease("widget", "1.0.0"))
+    statement = provenance_statement("widget", "1.0.0", CONTENT, SIGNER)
+    assert verify(SIGSTORE.bundle(statement, SIGNER), release).state is EvidenceState.VERIFIED
+    statement["subject"] *= 2
+    refused = verify(SIGSTORE.bundle(statement, SIGNER), release)
+    assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_SUBJECT)
+    assert "2 subjects, not one" in refused.reason
 
 
 CERTIFIED = {
