@@ -13,7 +13,7 @@ from guard.attest.evidence_file import parse_evidence_file
 from guard.attest.file_evidence import Trusted, verify_document
 from guard.attest.npm import RegistryKeys
 from guard.attest.npm_signature import parse_registry_keys
-from guard.attest.subject import NpmRelease, Subject
+from guard.attest.subject import NpmRelease, PythonFile, Subject
 from guard.errors import EvidenceCode, MalformedInput
 from guard.model import Digest, Evidence, EvidenceState
 from guard.sigstore.envelope import bundle_with_entry, parse_certified_envelope
@@ -21,22 +21,24 @@ from guard.sigstore.trust_root import parse_trust_root
 from guard.sigstore.verify import Verifier
 from tests.sim.flaws import FLAWS
 from tests.sim.forms import ENVELOPE
+from tests.sim.identity import Identity
 from tests.sim.judging import NOW, mint
 from tests.sim.npm_documents import RegistryKey, keys_document, provenance_statement, publish_statement
+from tests.sim.pep740 import publish_statement as pypi_publish_statement
+from tests.sim.pep740 import slsa_statement
 from tests.sim.sigstore import MintingSigstore
 from tests.unit.verify_command import SIGNER, statement_about
 
 CONTENT = b"content"
 SUBJECT = Subject(name="it", digests=(Digest("sha256", hashlib.sha256(CONTENT).hexdigest()),), content=CONTENT)
 SIGSTORE = MintingSigstore(NOW)
-NO_KEYS = RegistryKeys()
 
 
-def verify(
-    document: Any, subject: Subject = SUBJECT, *, root: bytes | None = None, keys: RegistryKeys = NO_KEYS
-) -> Evidence:
+def verify(document: Any, subject: Subject = SUBJECT, *, root: bytes | None = None, **given: Any) -> Evidence:
     trust_root = parse_trust_root(root or SIGSTORE.trusted_root_json(), source="simulated")
-    trusted = Trusted(verifier=Verifier(trust_root, now=NOW), registry_keys=keys, registries=("https://registry.test",))
+    verifier = Verifier(trust_root, now=NOW)
+    trusted = Trusted(verifier=verifier, registry_keys=RegistryKeys(), registries=("https://registry.test",))
+    trusted = replace(trusted, **given)
     [parsed] = parse_evidence_file(json.dumps(document).encode())
     [evidence] = verify_document(parsed, subject, trusted)
     return evidence
@@ -76,8 +78,8 @@ def test_the_key_of_a_registry_signs_for_releases_of_packages_alone() -> None:
     keys = RegistryKeys(known=parse_registry_keys(json.dumps(keys_document([key])).encode()))
     bundle = SIGSTORE.key_bundle(statement_about(("it", CONTENT)), key.pair)
     release = replace(SUBJECT, package=NpmRelease("widget", "1.0.0"))
-    assert verify(bundle, release, keys=keys).key_id == key.keyid
-    refused = verify(bundle, keys=keys)
+    assert verify(bundle, release, registry_keys=keys).key_id == key.keyid
+    refused = verify(bundle, registry_keys=keys)
     assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.SIGNATURE)
     assert "not known" in refused.reason
 
@@ -92,6 +94,37 @@ def test_what_names_a_release_of_npm_keeps_the_rules_of_its_registry() -> None:
     refused = verify(SIGSTORE.bundle(statement, SIGNER), release)
     assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_SUBJECT)
     assert "2 subjects, not one" in refused.reason
+
+
+def test_a_publish_attestation_of_npm_names_the_release() -> None:
+    key = RegistryKey()
+    keys = RegistryKeys(known=parse_registry_keys(json.dumps(keys_document([key])).encode()))
+    digest = Digest("sha512", hashlib.sha512(CONTENT).hexdigest())
+    release = replace(SUBJECT, digests=(digest,), package=NpmRelease("widget", "1.0.0"))
+    statement = publish_statement("widget", "1.0.0", CONTENT, "https://registry.test")
+    assert verify(SIGSTORE.key_bundle(statement, key.pair), release, registry_keys=keys).state is EvidenceState.VERIFIED
+    own = verify(SIGSTORE.key_bundle(statement, key.pair), release, key=key.pair.der)
+    assert (own.state, own.code) == (EvidenceState.INVALID, EvidenceCode.SIGNATURE)
+    assert own.reason == "what a registry publishes is not signed with a key of the user's"
+    statement["subject"][0]["name"] = "widget"
+    refused = verify(SIGSTORE.key_bundle(statement, key.pair), release, registry_keys=keys)
+    assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_SUBJECT)
+    assert refused.reason == "the statement is about 'widget', the package is 'pkg:npm/widget@1.0.0'"
+
+
+def test_a_publish_attestation_of_pypi_in_a_bundle_has_no_predicate_either() -> None:
+    name = "widget-1.0-py3-none-any.whl"
+    wheel = replace(SUBJECT, package=PythonFile(name, "widget", "1.0"))
+    statement = pypi_publish_statement(name, CONTENT)
+    assert verify(SIGSTORE.bundle(statement, SIGNER), wheel).state is EvidenceState.VERIFIED
+    refused = verify(SIGSTORE.bundle(statement | {"predicate": {"a": 1}}, SIGNER), wheel)
+    assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_PREDICATE)
+
+
+def test_what_provenance_says_of_its_build_is_compared_where_that_is_asked_for() -> None:
+    bundle = SIGSTORE.bundle(slsa_statement("it", CONTENT, Identity.github("evil/widget")), SIGNER)
+    assert verify(bundle).code is EvidenceCode.STATEMENT_PREDICATE
+    assert verify(bundle, compares_predicates=False).state is EvidenceState.VERIFIED
 
 
 CERTIFIED = {
