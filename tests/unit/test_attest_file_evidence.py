@@ -121,6 +121,16 @@ def test_a_publish_attestation_of_pypi_in_a_bundle_has_no_predicate_either() -> 
     assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_PREDICATE)
 
 
+def test_a_distribution_of_which_no_sha256_is_known_is_bound_by_no_attestation_of_pypi() -> None:
+    name = "widget-1.0-py3-none-any.whl"
+    digest = Digest("sha512", hashlib.sha512(CONTENT).hexdigest())
+    wheel = replace(SUBJECT, digests=(digest,), package=PythonFile(name, "widget", "1.0"))
+    for document in (SIGSTORE.attest, SIGSTORE.bundle):
+        refused = verify(document(pypi_publish_statement(name, CONTENT), SIGNER), wheel)
+        assert (refused.state, refused.code) == (EvidenceState.INVALID, EvidenceCode.STATEMENT_SUBJECT)
+        assert refused.reason.endswith("say which it is with --name")
+
+
 def test_what_provenance_says_of_its_build_is_compared_where_that_is_asked_for() -> None:
     bundle = SIGSTORE.bundle(slsa_statement("it", CONTENT, Identity.github("evil/widget")), SIGNER)
     assert verify(bundle).code is EvidenceCode.STATEMENT_PREDICATE
