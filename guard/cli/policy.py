@@ -6,20 +6,23 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import click
 
 from guard.app import App, anchor_path, load_anchor, load_trust_root
 from guard.errors import ConfigInvalid, ExitCode, UsageError
 from guard.model import Digest, Location
-from guard.policy.explain import SettingInForce, explain_identities, explain_settings
+from guard.policy.explain import AnchorState, SettingInForce, explain_anchors, explain_identities, explain_settings
 from guard.policy.patterns import PackageRelease
 from guard.policy.policy import PackagePolicy, Policy
 from guard.policy.schema import ExceptionEntry, parse_pyproject
+from guard.report.model import without_credentials
 from guard.report.text import printable
 from guard.store.policies import POLICY_NAME, load_policy
 
 _PYPROJECT = "pyproject.toml"
+_TRUST_ROOT = "sigstore.trust-root"
 
 
 def init_policy(app: App) -> int:
@@ -55,9 +58,10 @@ def show_policy(app: App, spec: str | None, *, as_json: bool) -> int:
     policy = app.load_policy()
     asked = _asked_of(policy, spec, app)
     if as_json:
-        click.echo(json.dumps(_as_json(policy, asked, spec), indent=2))
+        click.echo(json.dumps(_as_json(policy, asked, spec, app), indent=2))
     else:
         _print_policy(asked, spec)
+        _print_anchors(policy, app)
     return ExitCode.ALLOWED
 
 
@@ -87,7 +91,40 @@ def _origin(setting: SettingInForce) -> str:
     return "default" if setting.location is None else printable(str(setting.location))
 
 
-def _as_json(policy: Policy, asked: PackagePolicy, spec: str | None) -> dict[str, object]:
+def _print_anchors(policy: Policy, app: App) -> None:
+    click.echo("whom to believe:")
+    anchors = _anchors(policy, app)
+    for anchor in anchors:
+        line = f"  {anchor['key']} = {json.dumps(anchor['value'], ensure_ascii=False)}"
+        click.echo(printable(f"{line:<58} {anchor['origin']}, {str(anchor['state']).replace('-', ' ')}"))
+    if not anchors:
+        click.echo("  as pip and npm are configured, and the public Sigstore")
+
+
+def _anchors(policy: Policy, app: App) -> list[dict[str, Any]]:
+    """Return every anchor that is written: in files, weakest first, and on the command line, which beats them."""
+    option = app.options.trust_root
+    found: list[dict[str, Any]] = []
+    for anchor in explain_anchors(policy):
+        is_beaten = option is not None and anchor.key == _TRUST_ROOT and anchor.state is AnchorState.IN_FORCE
+        urls = [anchor.value] if isinstance(anchor.value, str) else anchor.value
+        shown = [without_credentials(url) for url in urls]
+        found.append(
+            {
+                "key": anchor.key,
+                "value": shown[0] if isinstance(anchor.value, str) else shown,
+                "state": (AnchorState.REPLACED if is_beaten else anchor.state).value,
+                "origin": str(anchor.location),
+                "location": _place(anchor.location),
+            }
+        )
+    if option is not None:
+        row = {"state": AnchorState.IN_FORCE.value, "origin": "--trust-root", "location": None}
+        found.append({"key": _TRUST_ROOT, "value": str(option), **row})
+    return found
+
+
+def _as_json(policy: Policy, asked: PackagePolicy, spec: str | None, app: App) -> dict[str, object]:
     return {
         "package": spec,
         "policy": [
@@ -97,6 +134,7 @@ def _as_json(policy: Policy, asked: PackagePolicy, spec: str | None) -> dict[str
         "settings": {
             each.key: {"value": each.value, "location": _place(each.location)} for each in explain_settings(asked)
         },
+        "anchors": _anchors(policy, app),
         "identities": [*explain_identities(asked)],
         "exceptions": [_exception(entry, is_over=False) for entry in asked.exceptions]
         + [_exception(entry, is_over=True) for entry in asked.expired],

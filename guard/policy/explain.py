@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
+from typing_extensions import assert_never
+
 from guard.model import Location
 from guard.policy.identity import IdentityPin
-from guard.policy.policy import PackagePolicy
+from guard.policy.policy import PackagePolicy, Policy, WrittenAnchor
+from guard.policy.schema import AnchorFile, RefreshMode
 from guard.policy.settings import SETTINGS, render_duration
 
 Value = str | int | list[str]
@@ -28,6 +31,60 @@ class SettingInForce:
     key: str
     value: Value
     location: Location | None
+
+
+class AnchorState(str, enum.Enum):
+    """What becomes of an anchor that a file writes."""
+
+    IN_FORCE = "in-force"
+    WAITING = "waiting-for-trust"
+    REPLACED = "replaced"  # by that of a stronger file
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedAnchor:
+    """One anchor that a policy file writes.
+
+    Args:
+        key: with the name of its table.
+        value: as the policy writes it.
+        location: where.
+        state: what becomes of it.
+    """
+
+    key: str
+    value: str | list[str]
+    location: Location
+    state: AnchorState
+
+
+def explain_anchors(policy: Policy) -> tuple[ExplainedAnchor, ...]:
+    """Return every anchor that a file writes, weakest file first, and whether it is believed."""
+    strongest = {anchor.key: anchor for anchor in policy.written_anchors if anchor.is_trusted}
+    return tuple(
+        ExplainedAnchor(anchor.key, _anchor_value(anchor), anchor.location, _state_of(anchor, strongest))
+        for anchor in policy.written_anchors
+    )
+
+
+def _state_of(anchor: WrittenAnchor, strongest: Mapping[str, WrittenAnchor]) -> AnchorState:
+    if not anchor.is_trusted:
+        return AnchorState.WAITING
+    return AnchorState.IN_FORCE if strongest[anchor.key] is anchor else AnchorState.REPLACED
+
+
+def _anchor_value(anchor: WrittenAnchor) -> str | list[str]:
+    match anchor.value:
+        case AnchorFile(name=name):
+            return name
+        case RefreshMode():
+            return anchor.value.value
+        case tuple():
+            return list(anchor.value)
+        case str():
+            return anchor.value
+        case _:
+            assert_never(anchor.value)
 
 
 def explain_settings(policy: PackagePolicy) -> tuple[SettingInForce, ...]:

@@ -13,10 +13,12 @@ from guard.policy.identity import IdentityPin
 from guard.policy.identity_lock import IdentityLock, LockedIdentity
 from guard.policy.patterns import PackagePattern, normalised_name
 from guard.policy.schema import (
+    AnchorFile,
     Anchors,
     ExceptionEntry,
     PackageEntry,
     PolicyFile,
+    RefreshMode,
 )
 from guard.policy.settings import (
     IdentityMode,
@@ -48,6 +50,35 @@ class PolicySource:
     path: str
     digest: Digest
     policy_class: PolicyClass
+
+
+# Keys of the anchors, by name of the field.
+_ANCHORS = {
+    "index_url": "pypi.index-url",
+    "provenance_url": "pypi.provenance-url",
+    "extra_indexes": "pypi.extra-indexes",
+    "npm_registry": "npm.registry",
+    "npm_keys": "npm.keys",
+    "trust_root": "sigstore.trust-root",
+    "refresh": "sigstore.refresh",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenAnchor:
+    """An anchor as a policy file writes it.
+
+    Args:
+        key: with the name of its table, ``pypi.index-url``.
+        value: a URL, several of them, a file or a mode.
+        location: where it is written.
+        is_trusted: whether the file's anchors take effect.
+    """
+
+    key: str
+    value: str | tuple[str, ...] | AnchorFile | RefreshMode
+    location: Location
+    is_trusted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +170,7 @@ class Policy:
         packages: of every ``[[package]]``, weakest first; all of them are stronger than ``settings``.
         exceptions: of every ``[[exception]]``.
         anchors: those in force.
+        written_anchors: those of every file, weakest first, in force or not.
         platforms: of ``[audit]``, of the strongest file that writes them; ``None`` where none does.
         sources_read: every file that was read.
         identity_lock: the guard.lock in force.
@@ -149,6 +181,7 @@ class Policy:
     packages: tuple[PackageEntry, ...] = ()
     exceptions: tuple[ExceptionEntry, ...] = ()
     anchors: Anchors = field(default_factory=Anchors)
+    written_anchors: tuple[WrittenAnchor, ...] = ()
     platforms: frozenset[str] | None = None
     sources_read: tuple[PolicySource, ...] = ()
     identity_lock: IdentityLock | None = None
@@ -263,23 +296,24 @@ def _stack(layers: list[tuple[PolicyFile, PolicyClass]]) -> Policy:
             packages=(*policy.packages, *file.packages),
             exceptions=(*policy.exceptions, *file.exceptions),
             anchors=replace(policy.anchors, **_written_anchors(file.anchors)) if in_force else policy.anchors,
+            written_anchors=(*policy.written_anchors, *_anchors_of(file, is_trusted=in_force)),
             platforms=policy.platforms if file.platforms is None else file.platforms,
             sources_read=(*policy.sources_read, PolicySource(file.path, file.digest, policy_class)),
         )
     return policy
 
 
+def _anchors_of(file: PolicyFile, *, is_trusted: bool) -> tuple[WrittenAnchor, ...]:
+    written = _written_anchors(file.anchors)
+    return tuple(
+        WrittenAnchor(key=key, value=written[name], location=file.locations[key], is_trusted=is_trusted)
+        for name, key in _ANCHORS.items()
+        if name in written
+    )
+
+
 def _waiting_anchors(project: PolicyFile) -> Iterable[Finding]:
-    named = {
-        "pypi.index-url": project.anchors.index_url,
-        "pypi.provenance-url": project.anchors.provenance_url,
-        "pypi.extra-indexes": project.anchors.extra_indexes,
-        "npm.registry": project.anchors.npm_registry,
-        "npm.keys": project.anchors.npm_keys,
-        "sigstore.trust-root": project.anchors.trust_root,
-        "sigstore.refresh": project.anchors.refresh,
-    }
-    keys = [key for key, value in named.items() if value is not None]
+    keys = [anchor.key for anchor in _anchors_of(project, is_trusted=False)]
     if keys:
         message = f"{project.path} sets {', '.join(keys)}; without `guard policy trust` this has no effect"
         yield _note(message, project.locations[keys[0]], "guard policy trust")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from guard.app import App, Options
-from guard.cli.policy import init_policy, show_policy
+from guard.cli.policy import init_policy, show_policy, trust_policy
 from guard.errors import ExitCode, UsageError
 from guard.policy.settings import SETTINGS
 from guard.store.policies import load_policy
@@ -115,3 +116,61 @@ def test_the_same_as_json(written: App, capsys: pytest.CaptureFixture[str]) -> N
 def test_what_names_no_package(written: App, spec: str) -> None:
     with pytest.raises(UsageError, match="SPEC"):
         show_policy(written, spec, as_json=False)
+
+
+def anchors_shown(app: App, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """Return key, value, place and state of every anchor that is printed."""
+    assert show_policy(app, None, as_json=False) == ExitCode.ALLOWED
+    _, _, text = capsys.readouterr().out.partition("whom to believe:\n")
+    rows = []
+    for line in text.splitlines():
+        key, _, rest = line.strip().partition(" = ")
+        value, place, *state = rest.replace(",", "").split(maxsplit=2)
+        rows.append([key, value, place.rpartition("/")[2], *state])
+    return rows
+
+
+def test_anchors_are_shown_with_their_place_and_whether_they_are_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("CONFIG", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+    own = tmp_path / "CONFIG" / "provenance-guard" / "guard.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('version = 1\n[pypi]\nindex-url = "https://me:secret@own.example/simple/"\n')
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    path = project / "guard.toml"
+    path.write_text(
+        'version = 1\n[npm]\nregistry = "https://npm.example/"\n[pypi]\nindex-url = "https://in.example/"\n'
+    )
+    app = app_in(project)
+    mine = ["pypi.index-url", '"https://own.example/simple/"', "guard.toml:3"]
+    theirs = ["pypi.index-url", '"https://in.example/"', "guard.toml:5"]
+    registry = ["npm.registry", '"https://npm.example/"', "guard.toml:3"]
+    waiting = "waiting for trust"
+    assert anchors_shown(app, capsys) == [[*mine, "in force"], [*theirs, waiting], [*registry, waiting]]
+    assert trust_policy(app, path) == ExitCode.ALLOWED
+    capsys.readouterr()
+    assert anchors_shown(app, capsys) == [[*mine, "replaced"], [*theirs, "in force"], [*registry, "in force"]]
+
+
+def test_a_trust_root_on_the_command_line_replaces_that_of_the_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ci.toml"
+    path.write_text('version = 1\n[sigstore]\ntrust-root = "root.json"\nrefresh = "never"\n')
+    options = Options(policy=path, trust_root=tmp_path / "mine.json")
+    show_policy(replace(app_in(tmp_path), options=options), None, as_json=True)
+    anchors = json.loads(capsys.readouterr().out)["anchors"]
+    assert [(each["key"], each["value"], each["state"]) for each in anchors] == [
+        ("sigstore.trust-root", "root.json", "replaced"),
+        ("sigstore.refresh", "never", "in-force"),
+        ("sigstore.trust-root", str(tmp_path / "mine.json"), "in-force"),
+    ]
+    assert [each["location"] and each["location"]["line"] for each in anchors] == [3, 4, None]
+
+
+def test_without_anchors_the_tools_own_registries_are_named(written: App, capsys: pytest.CaptureFixture[str]) -> None:
+    show_policy(written, None, as_json=False)
+    assert capsys.readouterr().out.endswith("  as pip and npm are configured, and the public Sigstore\n")
