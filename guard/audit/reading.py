@@ -186,6 +186,7 @@ class _Walk:
             lock = replace(lock, artifacts=placed)
         self.parts.append(LockPart(path=path, shown=shown, lock=lock))
         self.findings.extend(_unreadable_entries(lock, shown))
+        self.findings.extend(_note(remark, Location(shown)) for remark in lock.remarks)
         if self._format.id == "requirements":
             self.index = self._reader.index_after(self.index, data, path)
         for include in lock.includes:
@@ -220,6 +221,10 @@ def _unreadable_entries(lock: Lockfile, shown: str) -> Iterator[Finding]:
 def _unreadable_entry(entry: UnreadableEntry, shown: str) -> Finding:
     message = f"the entry {entry.place!r} cannot be read, so what it asks for cannot be checked: {entry.reason}"
     return _unreadable(message, Location(shown, entry.line, entry.column))
+
+
+def _note(remark: str, location: Location) -> Finding:
+    return Finding(rule=RuleId.LOCK_ENTRY_UNREADABLE, level=Level.NOTE, message=remark, location=location)
 
 
 def _unreadable(message: str, location: Location, next_step: str = "") -> Finding:

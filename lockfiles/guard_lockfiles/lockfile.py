@@ -140,6 +140,7 @@ class Lockfile:
         is_pinned: whether anything in it is pinned by digest; a requirements file that pins nothing is no lockfile.
         pins_other_files: whether it pins files that no registry delivers, as yarn's own archives are; then an entry
             without a digest is nothing that was left open.
+        remarks: what its user has to be told of it, though all of it is read.
     """
 
     format: str
@@ -153,6 +154,7 @@ class Lockfile:
     folders: tuple[str, ...] = ()
     is_pinned: bool = True
     pins_other_files: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def parse_digests(texts: Iterable[str]) -> tuple[str, ...]:

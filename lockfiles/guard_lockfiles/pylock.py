@@ -6,11 +6,13 @@ package without files is one entry: a repository, an archive or a folder.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.version import Version
 
 from guard_lockfiles.errors import MalformedLockfile
 from guard_lockfiles.lockfile import Ecosystem, LockedArtifact, Lockfile, Source, UnreadableEntry, parse_digests
@@ -22,6 +24,11 @@ _PACKAGES_MAX_COUNT = 200_000
 _MESSAGE_MAX_CHARACTERS = 300
 
 Publisher = tuple[tuple[str, str], ...]  # names and values, sorted
+
+_NEWEST_KNOWN = Version("1.0")
+
+# What it logs of a newer minor version is a remark here. Where nobody asked for logs, they would go to standard error.
+logging.getLogger("packaging.pylock").addHandler(logging.NullHandler())
 
 _CONTEXT_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -45,6 +52,7 @@ def parse_pylock(data: bytes) -> Lockfile:
         artifacts=tuple(each for each in found if isinstance(each, LockedArtifact)),
         unreadable=tuple(each for each in found if isinstance(each, UnreadableEntry)),
         environments=tuple(map(str, lock.environments or ())),
+        remarks=remarks_on(lock),
     )
 
 
@@ -72,6 +80,13 @@ def parse_pylock_document(data: bytes) -> tuple[TomlDocument, Pylock]:
         raise document.malformed(_printable(f"{context}{error.message}"), *path) from error
     except (ValueError, TypeError, RecursionError) as error:  # what it passes on from what it calls is undocumented
         raise MalformedLockfile("not what installers read") from error
+
+
+def remarks_on(lock: Pylock) -> tuple[str, ...]:
+    """Return what a user has to be told of a file that is read: of an unknown minor version (``lock-version``)."""
+    if lock.lock_version <= _NEWEST_KNOWN:
+        return ()
+    return (f"lock-version {lock.lock_version} is newer than {_NEWEST_KNOWN}: what it adds is not looked at",)
 
 
 def publishers_of(package: Package) -> tuple[Publisher, ...]:

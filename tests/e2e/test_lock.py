@@ -229,6 +229,15 @@ def test_publishers_that_a_pylock_names_are_pins(stage: AuditStage, publisher: s
     assert (result.status, result.rules("block")) == (10 if rules else 0, rules)
 
 
+def test_a_pylock_of_a_newer_minor_version_is_read_and_said_to_be_newer(stage: AuditStage) -> None:
+    text = pylock(stage.world.publish("widget", "1.0.0"), url=f"{stage.world.pypi.files_url}/packages")
+    stage.write("pylock.toml", text.replace('lock-version = "1.0"', 'lock-version = "1.1"'))
+    result = stage.audit()
+    assert (result.status, result.rules("note")) == (0, {"lock-entry-unreadable"})
+    assert all(line.startswith("guard: ") for line in result.stderr.splitlines())
+    assert "lock-version 1.1 is newer than 1.0" in result.stderr
+
+
 def test_publishers_are_written_into_a_pylock(stage: AuditStage) -> None:
     widget, plain = (
         stage.world.publish("widget", "1.0.0", identity=OURS),

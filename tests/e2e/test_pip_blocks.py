@@ -254,15 +254,19 @@ def test_what_is_blocked_wins_over_what_is_undecided(target: Environment, world:
     install_refused(target, "-r", "requirements.txt", rules={"provenance-invalid"})
 
 
-@pytest.mark.parametrize(("repository", "status"), [("acme/widget", 0), ("somebody/widget", 10)])
+@pytest.mark.parametrize(
+    ("version", "repository", "status"), [("1.1", "acme/widget", 0), ("1.0", "somebody/widget", 10)]
+)
 def test_publishers_that_a_pylock_names_are_pins_of_an_installation(
-    target: Environment, world: World, repository: str, status: int
+    target: Environment, world: World, version: str, repository: str, status: int
 ) -> None:
     widget = world.publish("widget", "1.0.0")
     publisher = f'{{ kind = "GitHub", repository = "{repository}", workflow = "release.yml" }}'
     text = pylock(widget, url=f"{world.pypi.files_url}/packages")
+    text = text.replace('lock-version = "1.0"', f'lock-version = "{version}"')
     (target.project / "pylock.toml").write_text(f"{text}attestation-identities = [{publisher}]\n")
     result = target.install("-r", "pylock.toml")
     assert result.status == status, result.stderr
     assert result.rules("block") == ({"identity-mismatch"} if status else set())
+    assert ("lock-entry-unreadable" in result.rules("note")) == (version == "1.1")
     assert target.installed() == ({} if status else {"widget": "1.0.0"})

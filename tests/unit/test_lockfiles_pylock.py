@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from guard_lockfiles.errors import MalformedLockfile
@@ -121,3 +124,16 @@ def test_a_digest_that_is_none_makes_its_file_unreadable(hashes: str, digests: t
         assert (entry.place, entry.line, entry.column) == ("six", 10, 3)
     else:
         assert lock.artifacts[0].digests == digests
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_newer_minor_version_is_read_and_remarked_on(version: str) -> None:
+    lock = parse_pylock((HEAD.replace("1.0", version) + SIX).encode())
+    assert (len(lock.artifacts), len(lock.remarks)) == (3, 0 if version == "1.0" else 1)
+
+
+def test_nothing_is_printed_about_a_newer_minor_version() -> None:
+    program = "import sys; from guard_lockfiles.pylock import parse_pylock; parse_pylock(sys.stdin.buffer.read())"
+    text = HEAD.replace("1.0", "1.1") + SIX
+    result = subprocess.run([sys.executable, "-c", program], input=text.encode(), capture_output=True, check=True)
+    assert (result.stdout, result.stderr) == (b"", b"")

@@ -8,9 +8,10 @@ from guard.engine.outcome import Outcome
 from guard.errors import MalformedInput
 from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.plan import PlanItem, PlanKind
+from guard.managers.pip.pylock import LoadedPylock
 from guard.managers.pip.requirements import UnreadableLine
 from guard.managers.pip.session import Session
-from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, Judged, Level, RuleId, SourceKind
+from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, Judged, Level, Location, RuleId, SourceKind
 from guard.registry.credentials import redact_url
 from guard.store.archives import load_sdist_metadata, load_wheel_metadata, parse_core_metadata
 from guard.store.files import measure
@@ -32,7 +33,8 @@ def judge_inputs(session: Session) -> Outcome:
     entries = [*(entry for entry in session.requirements if _concerns(session, entry)), *placed]
     judged = tuple(session.engine.judge_facts(_facts(session, entry)) for entry in entries)
     unreadable = (_unreadable(line) for line in session.files.unreadable)
-    findings = (*unreadable, *(_not_bound(entry) for entry in entries if entry.source in _NOT_BOUND))
+    notes = (_note(remark, lock) for lock in session.pylocks for remark in lock.remarks)
+    findings = (*unreadable, *(_not_bound(entry) for entry in entries if entry.source in _NOT_BOUND), *notes)
     return Outcome(judged=judged, findings=findings, planned=len(judged))
 
 
@@ -78,6 +80,11 @@ def _unreadable(line: UnreadableLine) -> Finding:
         message=f"this line cannot be read, so what it asks for cannot be checked: {line.reason}",
         location=line.location,
     )
+
+
+def _note(remark: str, lock: LoadedPylock) -> Finding:
+    location = Location(str(lock.path))
+    return Finding(rule=RuleId.LOCK_ENTRY_UNREADABLE, level=Level.NOTE, message=remark, location=location)
 
 
 def _not_bound(entry: RequirementEntry) -> Finding:

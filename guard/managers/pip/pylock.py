@@ -24,7 +24,7 @@ from guard.managers.pip.entries import RequirementEntry
 from guard.model import Digest, Location, RuleId, SourceKind
 from guard.registry.credentials import redact_url
 from guard_lockfiles.errors import MalformedLockfile
-from guard_lockfiles.pylock import Publisher, parse_pylock_document, publishers_of
+from guard_lockfiles.pylock import Publisher, parse_pylock_document, publishers_of, remarks_on
 
 # pip 26.3 reads pylock.toml given to `-r`; older ones take it for a requirements file.
 FIRST_PIP_WITH_PYLOCK = (26, 3)
@@ -53,6 +53,7 @@ class LoadedPylock:
         entries: what it locks, one entry per package.
         document: the parsed TOML.
         publishers: of packages that it says were attested: the name, and each publisher's members.
+        remarks: what its user has to be told of it, though all of it is read.
     """
 
     value: str
@@ -60,6 +61,7 @@ class LoadedPylock:
     entries: tuple[RequirementEntry, ...]
     document: Mapping[str, Any]
     publishers: tuple[tuple[str, tuple[Publisher, ...]], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def write_copy(self, folder: Path, gateway_url: str) -> str:
         """Write a copy whose files are at the gateway and whose paths are absolute.
@@ -117,7 +119,9 @@ def load_pylock(value: str, *, pip_release: tuple[int, int]) -> LoadedPylock:
     document, lock = _parse(_load_bytes(path), what=name)
     entries = tuple(_entry(package, path) for package in lock.packages)
     publishers = tuple((package.name, publishers_of(package)) for package in lock.packages)
-    return LoadedPylock(value=value, path=path, entries=entries, document=document, publishers=publishers)
+    return LoadedPylock(
+        value=value, path=path, entries=entries, document=document, publishers=publishers, remarks=remarks_on(lock)
+    )
 
 
 def locked_files(data: bytes, *, what: str) -> tuple[LockedFile, ...]:
