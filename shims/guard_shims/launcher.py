@@ -19,7 +19,7 @@ MARK = b"provenance-guard shim"
 
 # The tools that have a shim always, and those that have one on request; guard's word for each.
 TOOLS = {"pip": "pip", "pip3": "pip", "npm": "npm", "npx": "npx"}
-MORE_TOOLS = {word: word for word in ("uv", "uvx", "pipx", "pnpm", "yarn", "poetry", "pdm")}
+MORE_TOOLS = {word: word for word in ("uv", "uvx", "pipx", "pnpm", "pnpx", "yarn", "poetry", "pdm")}
 # For `python -m pip`: the functions of shells call it with the name of a Python and what is typed behind that.
 PYTHON_SHIM = "python-m-pip"
 
