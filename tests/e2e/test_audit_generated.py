@@ -1,4 +1,4 @@
-"""Locks that uv and pip make of simulated packages: every entry is what the tool says it locked, and is allowed."""
+"""Locks that uv, pip, pip-compile and npm make: every entry is what the tool says it locked, and is allowed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import venv
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,12 @@ import tomli
 
 from guard_lockfiles.formats import find_format
 from guard_lockfiles.lockfile import Lockfile, Source
+from guard_lockfiles.package_lock_entries import parse_package_lock_entries
 from tests.e2e.audit_stage import AuditStage
+from tests.e2e.npm_environment import MIDDLE_NPM, NEWEST_NPM, OLDEST_NPM, NpmEnvironment
+from tests.sim.documents import JsonObject
 from tests.sim.packages import make_sdist
+from tests.sim.world import World
 
 UV = Path(sys.executable).with_name("uv")
 INPUT = "rocket[boost]\ngadget ; sys_platform != 'win32'\ncolored ; sys_platform == 'win32'\n"
@@ -117,3 +123,71 @@ def test_a_pylock_of_pip_is_what_pip_installs(published: AuditStage) -> None:
     assert {each.name: (each.version, *each.digests) for each in entries} == installed
     result = published.audit("pylock.toml")
     assert (result.status, len(result.report["artifacts"])) == (0, len(installed)), result.stderr
+
+
+@pytest.fixture(scope="module")
+def pip_tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with pip-tools, from the index that this machine is configured for."""
+    environment = tmp_path_factory.mktemp("pip-tools")
+    venv.create(environment, with_pip=False, symlinks=True)
+    python = environment / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "pip-tools"]
+    subprocess.run(install, check=True, timeout=240)
+    return python
+
+
+@pytest.mark.online
+@pytest.mark.campaign(3)
+def test_requirements_of_pip_compile_are_what_pip_installs_of_them(pip_tools: Path, published: AuditStage) -> None:
+    index = ("--index-url", published.world.pypi.simple_url, "--no-config", "--quiet", "--strip-extras")
+    compiling = ("-m", "piptools", "compile", "--generate-hashes", "--output-file", "requirements.txt")
+    run(published, str(pip_tools), *compiling, *index, "requirements.in")
+    lock = load(published, "requirements.txt")
+    installed = installed_by_pip(published, "--require-hashes", "--no-deps", "-r", "requirements.txt")
+    entries = {artifact.name: artifact for artifact in lock.artifacts}
+    assert lock.is_pinned
+    assert {name: artifact.version for name, artifact in entries.items()} == {
+        name: version for name, (version, _) in installed.items()
+    }
+    for name, (_, digest) in installed.items():
+        assert digest in entries[name].digests
+    result = published.audit("requirements.txt")
+    assert (result.status, len(result.report["artifacts"])) == (0, len(entries)), result.stderr
+
+
+def _listed(tree: JsonObject) -> Iterator[tuple[str, str, str]]:
+    """Yield place, version and address of everything that ``npm ls`` lists where it stands."""
+    for node in tree.get("dependencies", {}).values():
+        if "version" in node and node.get("path"):
+            yield node["path"], node["version"], node["resolved"]
+        yield from _listed(node)
+
+
+@pytest.mark.campaign(3)
+@pytest.mark.parametrize("npm_version", [NEWEST_NPM, MIDDLE_NPM, OLDEST_NPM])
+def test_a_lock_of_npm_is_what_npm_lists(
+    world: World, make_npm_environment: Callable[..., NpmEnvironment], npm_version: str
+) -> None:
+    for name, version, dependencies in (
+        ("leaf", "1.0.0", {}),
+        ("leaf", "2.0.0", {}),
+        ("@acme/widget", "1.0.0", {"leaf": "^1.0.0"}),
+        ("gadget", "1.0.0", {"leaf": "^2.0.0", "@acme/widget": "1.0.0"}),
+    ):
+        world.publish_npm(name, version, dependencies=dependencies)
+    environment = make_npm_environment(npm_version=npm_version, registry=world.npm.url)
+    environment.manifest(dependencies={"gadget": "1.0.0", "leaf": "1.0.0", "other": "npm:leaf@2.0.0"})
+    installed = environment.npm("install", "--package-lock-only", "--no-audit")
+    assert installed.status == 0, installed.stderr
+    said = environment.npm("ls", "--package-lock-only", "--all", "--long", "--json")
+    project = str(environment.project)
+    listed = {
+        (path.removeprefix(project).lstrip("/"), version, resolved)
+        for path, version, resolved in _listed(json.loads(said.stdout))
+    }
+    lock = parse_package_lock_entries((environment.project / "package-lock.json").read_bytes())
+    assert {(each.place, each.version, each.resolved) for each in lock.artifacts} == listed
+    assert len(listed) == len(lock.artifacts) == 5
+    environment.trust_root = world.trusted_root_path
+    result = environment.run_guard("audit")
+    assert (result.status, len(result.report["artifacts"])) == (0, 5), result.stderr
