@@ -337,7 +337,34 @@ class App:
         # A run that was allowed and yet did not happen is an error of guard's own, not a success.
         status = outcome.tool_status if outcome.tool_status is not None else ExitCode.INTERNAL
         exit_code = int(ExitCode.USAGE if unusable else refused if refused is not None else status)
-        report = RunReport(
+        report = self._make_report(
+            outcome, command=command, exit_code=exit_code, tool=tool, policy=policy, trust_root=trust_root
+        )
+        show(report)
+        if refused is not None or not self.options.quiet:
+            from guard.report.text import render_text
+
+            verbose = self.options.verbose > 0
+            render_text(report, self.console, verbose=verbose, is_explained=is_explained)
+        if self.options.report is not None:
+            from guard.report.json_report import render_json
+
+            _write_report(self.options.report, render_json(report))
+        if policy is not None and not is_offline:
+            self._refresh_trust_root(outcome, policy)
+        return exit_code
+
+    def _make_report(
+        self,
+        outcome: Outcome,
+        *,
+        command: Sequence[str],
+        exit_code: int,
+        tool: Tool | None,
+        policy: Policy | None,
+        trust_root: TrustRoot | None,
+    ) -> RunReport:
+        return RunReport(
             guard_version=__version__,
             command=tuple(command),
             cwd=str(self.cwd),
@@ -355,19 +382,6 @@ class App:
             not_decided=outcome.not_decided,
             since=outcome.since,
         )
-        show(report)
-        if refused is not None or not self.options.quiet:
-            from guard.report.text import render_text
-
-            verbose = self.options.verbose > 0
-            render_text(report, self.console, verbose=verbose, is_explained=is_explained)
-        if self.options.report is not None:
-            from guard.report.json_report import render_json
-
-            _write_report(self.options.report, render_json(report))
-        if policy is not None and not is_offline:
-            self._refresh_trust_root(outcome, policy)
-        return exit_code
 
     def _trust_root_used(self, root: TrustRoot | None) -> TrustRootUsed | None:
         if root is None:
