@@ -423,7 +423,7 @@ def test_the_oldest_go_when_there_is_too_much(facts: Facts, monkeypatch: pytest.
     for number in range(100):
         facts.store_answer(Answer.LISTING, f"{LISTING}{number}", os.urandom(10_000), now=NOW)
     kept = [facts.load_answer(Answer.LISTING, f"{LISTING}{number}", now=NOW) is not None for number in range(100)]
-    assert 20 < sum(kept) < 45
+    assert 20 < sum(kept) < 45 + 8  # what is stored is measured at every eighth entry
     assert kept == sorted(kept)  # the newest are the ones that are kept
     assert facts.path.stat().st_size < 600_000
 
