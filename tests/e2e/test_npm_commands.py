@@ -223,6 +223,7 @@ def test_a_version_of_a_workspace_ends_with_an_install(npm_target: NpmEnvironmen
 # Commands that change a tree.
 
 
+@pytest.mark.campaign(2)
 @pytest.mark.parametrize(
     "line",
     [

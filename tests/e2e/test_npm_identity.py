@@ -59,6 +59,7 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registries]
         yield publish(world, corporate)
 
 
+@pytest.mark.campaign(6)
 @pytest.mark.parametrize(
     ("row", "npm_version"), [pytest.param(row, npm, id=f"{row.id}-npm{npm}") for row in ROWS for npm in row.npms]
 )

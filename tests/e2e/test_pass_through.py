@@ -42,6 +42,7 @@ def programs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.campaign(3)
 @pytest.mark.parametrize("arguments", [HOSTILE, LONG], ids=["hostile", "long"])
 @pytest.mark.parametrize("line", [["pip", "list"], ["npm", "run"]], ids=" ".join)
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "xx_XX.none"])

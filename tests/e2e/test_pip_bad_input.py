@@ -173,6 +173,7 @@ def test_metadata_that_cannot_be_read(target: Environment, world: World, fault: 
     assert words in result.stderr
 
 
+@pytest.mark.campaign(2)
 @pytest.mark.parametrize("metadata", [b"", b"\xff\xfe\x00 no metadata", b"Name: widget\n"])
 def test_metadata_that_is_none(target: Environment, world: World, metadata: bytes) -> None:
     world.publish("widget", "1.0.0", metadata_served=metadata)
@@ -180,6 +181,7 @@ def test_metadata_that_is_none(target: Environment, world: World, metadata: byte
     assert WHEEL in result.stderr
 
 
+@pytest.mark.campaign(2)
 @pytest.mark.parametrize("content", [b"", b"no zip file", make_wheel("widget", "1.0.0", files={})[1][:-30]])
 def test_a_wheel_that_is_none(target: Environment, world: World, content: bytes) -> None:
     world.pypi.add(WHEEL, content, core_metadata=False)
@@ -187,6 +189,7 @@ def test_a_wheel_that_is_none(target: Environment, world: World, content: bytes)
     assert f"wheel {WHEEL} is malformed" in result.stderr
 
 
+@pytest.mark.campaign(2)
 @pytest.mark.parametrize(
     "document",
     [

@@ -110,6 +110,7 @@ def test_more_bytes_than_the_index_says(target: Environment, world: World) -> No
     assert f"is not {len(content)} bytes long" in result.stderr
 
 
+@pytest.mark.campaign(2)
 @pytest.mark.parametrize(
     "defect",
     [

@@ -262,6 +262,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Indexes]:
         yield publish(world, extra)
 
 
+@pytest.mark.campaign(4)
 @pytest.mark.parametrize(
     ("row", "pip_version"), [pytest.param(row, pip, id=f"{row.id}-pip{pip}") for row in ROWS for pip in row.pips]
 )
