@@ -117,15 +117,17 @@ class Pip(NamedTuple):
             check=True,
         ).stdout
 
-    def describe(self) -> Described:
-        """Return what it says of its parsers."""
-        described: Described = json.loads(self.run(DESCRIBE))
-        return described
-
     def parse(self, cases: list[Case]) -> list[Parsed | None]:
         """Return what its parser makes of command lines."""
         parsed: list[Parsed | None] = json.loads(self.run(PARSE, json.dumps(cases)))
         return parsed
+
+
+@functools.cache
+def describe(pip: Pip) -> Described:
+    """Return what a pip says of its parsers."""
+    described: Described = json.loads(pip.run(DESCRIBE))
+    return described
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
@@ -151,7 +153,7 @@ _ACTIONS = {
 
 
 def test_every_option_of_pip_is_in_the_table(pip: Pip) -> None:
-    described = pip.describe()
+    described = describe(pip)
     for command, spellings in [(None, described["general"]), *described["parsers"].items()]:
         table = options_of(command)
         for name, (takes_value, action) in spellings.items():
@@ -162,7 +164,7 @@ def test_every_option_of_pip_is_in_the_table(pip: Pip) -> None:
 
 
 def test_the_table_knows_which_pip_has_what(pip: Pip) -> None:
-    described = pip.describe()
+    described = describe(pip)
     for command, spellings in described["parsers"].items():
         known = {spec.name for spec in options_of(command).values() if spec.exists_in(pip.version)}
         # `--version` left the commands' parsers with 26.3; before any command it stays.
@@ -170,7 +172,7 @@ def test_the_table_knows_which_pip_has_what(pip: Pip) -> None:
 
 
 def test_every_command_of_pip_is_classified(pip: Pip) -> None:
-    commands = pip.describe()["commands"]
+    commands = describe(pip)["commands"]
     assert [name for name in commands if classify([name]) is Kind.REFUSED] == []
     guarded = {name for name in commands if classify([name]) is not Kind.PASS_THROUGH}
     assert guarded == {"install", "download", "wheel", "lock"} & set(commands)
@@ -330,7 +332,7 @@ def _replayed(case: Case, pip_version: tuple[int, ...]) -> Case:
 
 
 def test_abbreviations_mean_the_same_or_are_refused(pip: Pip, tmp_path: Path) -> None:
-    spellings = [name for name in pip.describe()["parsers"]["install"] if len(name) > len("--from")]
+    spellings = [name for name in describe(pip)["parsers"]["install"] if len(name) > len("--from")]
     lines = [f"install {name[:length]} x y" for name in spellings for length in (6, len(name) - 1)]
     for line, parsed in zip(lines, pip.parse(cases(lines, tmp_path)), strict=True):
         try:
@@ -373,10 +375,11 @@ PIECES = [
 def _generated_files() -> list[str]:
     """Return requirement files of which guard can read every line."""
     choose = random.Random(0)
-    texts = ("".join(choose.choices(PIECES, k=choose.randint(1, 12))) for _ in range(6000))
+    texts = dict.fromkeys("".join(choose.choices(PIECES, k=choose.randint(1, 12))) for _ in range(6000))
     return [text for text in texts if all(line.kind is not LineKind.UNREADABLE for line in _lines(text))]
 
 
+@functools.cache
 def _lines(text: str) -> list[RequirementLine]:
     return [line for line in parse_requirements(text.encode()).lines if line.kind is not LineKind.BLANK]
 
@@ -407,26 +410,32 @@ def test_requirement_files_are_read_as_pip_reads_them(pip: Pip) -> None:
         assert [list(_said(line)) for line in _lines(text)] == lines, text
 
 
-def test_private_copies_say_the_same_but_for_the_index(
-    pip: Pip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("b.txt").write_text("certifi", encoding="utf-8")
-    texts, copied = [], []
-    for number, text in enumerate(_generated_files()):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        Path("a.txt").write_bytes(text.encode())
-        try:
-            files = load_requirement_files(requirements=["a.txt"], environ={}, folder=folder)
-        except (ConfigInvalid, MalformedInput):
-            continue  # another file than b.txt, or a digest with something behind it
-        copy = Path(files.write_private_copies()["a.txt"]).read_text(encoding="utf-8")
-        texts.append(text)
-        copied.append(copy.replace(f"{folder}/0002-b.txt", "b.txt"))
-    assert len(texts) > 500
+@pytest.fixture(scope="module")
+def private_copies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The private copy of each generated file that has one; it is the same for every pip."""
+    root = tmp_path_factory.mktemp("copies")
+    copies = {}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(root)
+        Path("b.txt").write_text("certifi", encoding="utf-8")
+        for number, text in enumerate(_generated_files()):
+            folder = root / str(number)
+            folder.mkdir()
+            Path("a.txt").write_bytes(text.encode())
+            try:
+                files = load_requirement_files(requirements=["a.txt"], environ={}, folder=folder)
+            except (ConfigInvalid, MalformedInput):
+                continue  # another file than b.txt, or a digest with something behind it
+            copy = Path(files.write_private_copies()["a.txt"]).read_text(encoding="utf-8")
+            copies[text] = copy.replace(f"{folder}/0002-b.txt", "b.txt")
+    return copies
+
+
+def test_private_copies_say_the_same_but_for_the_index(pip: Pip, private_copies: dict[str, str]) -> None:
+    assert len(private_copies) > 500
     index = {"index_url", "extra_index_urls", "find_links", "no_index", "trusted_hosts"}
-    for text, lines in zip(texts, json.loads(pip.run(READ_REQUIREMENTS, json.dumps(copied))), strict=True):
+    said_of_copies = json.loads(pip.run(READ_REQUIREMENTS, json.dumps(list(private_copies.values()))))
+    for text, lines in zip(private_copies, said_of_copies, strict=True):
         expected = [
             [line, requirement, {name: value for name, value in said.items() if name not in index}]
             for line, requirement, said in map(_said, _lines(text))
