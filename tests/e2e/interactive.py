@@ -26,6 +26,12 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+def _forget_the_manual(home: Path) -> None:
+    """Let fish take its completions for made: else it makes them of every manual page when a home is new to it."""
+    for folder in (".local/share/fish", ".cache/fish"):  # fish 3, and fish 4
+        (home / folder / "generated_completions").mkdir(parents=True, exist_ok=True)
+
+
 class InteractiveShell:
     """An interactive shell that has read its startup files; use it as a context manager.
 
@@ -39,6 +45,8 @@ class InteractiveShell:
         executable = shutil.which(shell)
         if executable is None:
             pytest.skip(f"{shell} is not installed")  # CI makes sure that it is
+        if shell == "fish":
+            _forget_the_manual(Path(environ["HOME"]))
         self._lines = 0
         self._seen = b""
         self._terminal, ours = pty.openpty()
