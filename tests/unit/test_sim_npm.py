@@ -43,7 +43,7 @@ def session() -> Iterator[requests.Session]:
 def _get(
     npm: NpmSimulator, session: requests.Session, path: str, accept: str = _SHORT, **headers: str
 ) -> requests.Response:
-    return session.get(npm.url + path, headers={"Accept": accept, **headers}, timeout=10)
+    return session.get(npm.url + path, headers={"Accept": accept, **headers}, timeout=60)
 
 
 def _entry(npm: NpmSimulator, session: requests.Session, accept: str = _SHORT, name: str = "widget") -> JsonObject:
@@ -214,9 +214,9 @@ def test_tarballs_are_on_the_same_host_unless_told_otherwise(npm: NpmSimulator, 
         url = _entry(npm, session, name=name)["dist"]["tarball"]
         other = npm.base_url if host == npm.files_url else npm.files_url
         assert url.startswith(host)
-        assert session.get(url, timeout=10).headers["Content-Type"] == "application/octet-stream"
-        assert session.get(url.replace(host, other), timeout=10).status_code == 404
-    assert session.get(f"{npm.files_url}/widget", timeout=10).status_code == 404
+        assert session.get(url, timeout=60).headers["Content-Type"] == "application/octet-stream"
+        assert session.get(url.replace(host, other), timeout=60).status_code == 404
+    assert session.get(f"{npm.files_url}/widget", timeout=60).status_code == 404
     assert npm.files_url != npm.base_url
 
 
@@ -226,11 +226,11 @@ def test_a_registry_can_be_below_a_path(session: requests.Session) -> None:
         assert npm.url.endswith("/api/npm/")
         dist = _entry(npm, session, name="@acme%2fwidget")["dist"]
         assert dist["attestations"]["url"].startswith(npm.url)
-        assert session.get(dist["attestations"]["url"], timeout=10).json() == _DOCUMENT
+        assert session.get(dist["attestations"]["url"], timeout=60).json() == _DOCUMENT
         assert dist["tarball"] == f"{npm.files_url}/@acme/widget/-/widget-1.0.0.tgz"
-        assert session.get(dist["tarball"], timeout=10).content == _SCOPED
+        assert session.get(dist["tarball"], timeout=60).content == _SCOPED
         root = npm.url.removesuffix("/api/npm/")
-        assert session.get(f"{root}/@acme%2fwidget", timeout=10).status_code == 404
+        assert session.get(f"{root}/@acme%2fwidget", timeout=60).status_code == 404
 
 
 def test_an_etag_saves_the_body_until_the_document_changes(npm: NpmSimulator, session: requests.Session) -> None:
@@ -258,24 +258,24 @@ def test_documents_are_compressed_where_accepted_and_tarballs_never(
 
 def test_head_has_the_headers_and_no_body(npm: NpmSimulator, session: requests.Session) -> None:
     npm.add(_CONTENT)
-    response = session.head(f"{npm.url}widget/-/widget-1.0.0.tgz", timeout=10)
+    response = session.head(f"{npm.url}widget/-/widget-1.0.0.tgz", timeout=60)
     assert (response.status_code, response.headers["Content-Length"]) == (200, str(len(_CONTENT)))
 
 
 def test_other_methods_are_refused(npm: NpmSimulator, session: requests.Session) -> None:
-    assert session.put(f"{npm.url}widget", data=b"{}", timeout=10).headers["Allow"] == "GET, HEAD"
-    assert session.put(f"{npm.files_url}/widget", data=b"{}", timeout=10).status_code == 405
-    bulk = session.get(f"{npm.url}-/npm/v1/security/advisories/bulk", timeout=10)
+    assert session.put(f"{npm.url}widget", data=b"{}", timeout=60).headers["Allow"] == "GET, HEAD"
+    assert session.put(f"{npm.files_url}/widget", data=b"{}", timeout=60).status_code == 405
+    bulk = session.get(f"{npm.url}-/npm/v1/security/advisories/bulk", timeout=60)
     assert (bulk.status_code, bulk.headers["Allow"]) == (405, "POST")
 
 
 def test_audits_are_answered(npm: NpmSimulator, session: requests.Session) -> None:
     bulk, quick = (f"{npm.url}-/npm/v1/security/{name}" for name in ("advisories/bulk", "audits/quick"))
-    assert session.post(bulk, json={"widget": ["1.0.0"]}, timeout=10).json() == {}
+    assert session.post(bulk, json={"widget": ["1.0.0"]}, timeout=60).json() == {}
     npm.advisories["widget"] = [{"id": 1, "severity": "high", "vulnerable_versions": "<2"}]
-    assert session.post(bulk, json={"widget": ["1.0.0"]}, timeout=10).json() == npm.advisories
-    assert session.post(quick, json={}, timeout=10).json()["advisories"] == {}
-    assert session.post(f"{npm.url}-/npm/v1/security/other", json={}, timeout=10).status_code == 404
+    assert session.post(bulk, json={"widget": ["1.0.0"]}, timeout=60).json() == npm.advisories
+    assert session.post(quick, json={}, timeout=60).json()["advisories"] == {}
+    assert session.post(f"{npm.url}-/npm/v1/security/other", json={}, timeout=60).status_code == 404
 
 
 def test_a_listing_can_contradict_the_bytes(npm: NpmSimulator, session: requests.Session) -> None:
@@ -302,10 +302,10 @@ def test_a_listing_can_contradict_package_json(npm: NpmSimulator, session: reque
 def test_the_flag_and_the_endpoint_can_contradict_each_other(npm: NpmSimulator, session: requests.Session) -> None:
     npm.add(_CONTENT, attestations_flag=True)
     url = _entry(npm, session)["dist"]["attestations"]["url"]
-    assert session.get(url, timeout=10).status_code == 404
+    assert session.get(url, timeout=60).status_code == 404
     npm.add(_CONTENT, attestations=b"not json", attestations_flag=False)
     assert "attestations" not in _entry(npm, session)["dist"]
-    assert session.get(url, timeout=10).content == b"not json"
+    assert session.get(url, timeout=60).content == b"not json"
 
 
 def test_keys_are_served_as_given(npm: NpmSimulator, session: requests.Session) -> None:
@@ -348,19 +348,19 @@ def test_without_the_credentials_every_request_is_401(
     tarball = f"{npm.files_url}/widget/-/widget-1.0.0.tgz"
     for url in (f"{npm.url}widget", f"{npm.url}-/npm/v1/keys", tarball):
         for wrong in ({}, {"Authorization": f"{expected}x"}):
-            response = session.get(url, headers=wrong, timeout=10)
+            response = session.get(url, headers=wrong, timeout=60)
             assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, challenge)
     for url in (f"{npm.url}widget", tarball):
-        assert session.get(url, headers={"Authorization": expected}, timeout=10).status_code == 200
+        assert session.get(url, headers={"Authorization": expected}, timeout=60).status_code == 200
     npm.files_need_credentials = False
-    assert session.get(tarball, timeout=10).status_code == 200
+    assert session.get(tarball, timeout=60).status_code == 200
 
 
 def test_requests_are_recorded_with_their_headers_and_statuses(npm: NpmSimulator, session: requests.Session) -> None:
     npm.add(_SCOPED, elsewhere=True)
     _get(npm, session, "@acme%2fwidget", **{"npm-command": "install"})
-    session.get(f"{npm.files_url}/@acme/widget/-/widget-1.0.0.tgz", timeout=10)
-    session.post(f"{npm.url}-/npm/v1/security/advisories/bulk", json={}, timeout=10)
+    session.get(f"{npm.files_url}/@acme/widget/-/widget-1.0.0.tgz", timeout=60)
+    session.post(f"{npm.url}-/npm/v1/security/advisories/bulk", json={}, timeout=60)
     first, second, third = npm.requests
     assert (first.host, first.method, first.path, first.status) == ("index", "GET", "/@acme%2Fwidget", 200)
     assert first.headers["npm-command"] == "install"
@@ -382,7 +382,7 @@ _KINDS: dict[NpmKind, tuple[str, str | None]] = {
 
 def _ask(npm: NpmSimulator, session: requests.Session, kind: NpmKind) -> requests.Response:
     method = "POST" if kind == "audit" else "GET"
-    return session.request(method, npm.url + _KINDS[kind][0], timeout=10)
+    return session.request(method, npm.url + _KINDS[kind][0], timeout=60)
 
 
 @pytest.mark.parametrize("kind", _KINDS)
@@ -414,7 +414,7 @@ def test_error_statuses_say_what_they_should(npm: NpmSimulator, session: request
 def test_a_truncated_body_is_shorter_than_it_says(npm: NpmSimulator, session: requests.Session) -> None:
     npm.add(_CONTENT)
     npm.fault("tarball", Fault.TRUNCATE)
-    with session.get(f"{npm.url}widget/-/widget-1.0.0.tgz", stream=True, timeout=10) as response:
+    with session.get(f"{npm.url}widget/-/widget-1.0.0.tgz", stream=True, timeout=60) as response:
         assert response.headers["Content-Length"] == str(len(_CONTENT))
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             _ = response.content
@@ -447,5 +447,5 @@ def test_strange_documents_are_complete(npm: NpmSimulator, session: requests.Ses
     npm.fault("packument", Fault.huge(200_000))
     assert _get(npm, session, "widget").content == b" " * 200_000
     npm.fault("packument", Fault.redirect("http://other.example.test/widget"))
-    redirected = session.get(f"{npm.url}widget", allow_redirects=False, timeout=10)
+    redirected = session.get(f"{npm.url}widget", allow_redirects=False, timeout=60)
     assert (redirected.status_code, redirected.headers["Location"]) == (302, "http://other.example.test/widget")

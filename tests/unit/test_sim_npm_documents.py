@@ -222,10 +222,10 @@ def test_a_published_version_is_served_with_what_was_made_for_it(world: World) -
     assert published.identity == maintainer_of("@acme/widget")
     with requests.Session() as session:
         session.trust_env = False
-        listed = session.get(f"{world.npm.url}@acme%2fwidget/1.0.0", timeout=10).json()
+        listed = session.get(f"{world.npm.url}@acme%2fwidget/1.0.0", timeout=60).json()
         assert listed["dist"]["integrity"] == published.integrity
-        assert session.get(listed["dist"]["tarball"], timeout=10).content == published.content
-        document = session.get(listed["dist"]["attestations"]["url"], timeout=10).json()
+        assert session.get(listed["dist"]["tarball"], timeout=60).content == published.content
+        document = session.get(listed["dist"]["attestations"]["url"], timeout=60).json()
     assert document == published.attestations
     types = [entry["predicateType"] for entry in document["attestations"]]
     assert types == [_payload(entry["bundle"])["predicateType"] for entry in document["attestations"]]
@@ -238,9 +238,9 @@ def test_evidence_that_is_given_replaces_what_would_be_made(world: World) -> Non
     world.publish_npm("widget", "1.0.0", attested=True, attestations=b"not json", signatures=None)
     with requests.Session() as session:
         session.trust_env = False
-        dist = session.get(f"{world.npm.url}widget/1.0.0", timeout=10).json()["dist"]
+        dist = session.get(f"{world.npm.url}widget/1.0.0", timeout=60).json()["dist"]
         assert "signatures" not in dist
-        assert session.get(dist["attestations"]["url"], timeout=10).content == b"not json"
+        assert session.get(dist["attestations"]["url"], timeout=60).content == b"not json"
 
 
 def test_a_version_can_go_to_another_registry(world: World) -> None:

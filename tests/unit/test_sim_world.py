@@ -35,11 +35,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 def _fetch_entry(world: World, project: str) -> JsonObject:
     with requests.Session() as session:
         session.trust_env = False
-        page = session.get(f"{world.pypi.simple_url}/{project}/", headers={"Accept": SIMPLE_JSON}, timeout=10).json()
+        page = session.get(f"{world.pypi.simple_url}/{project}/", headers={"Accept": SIMPLE_JSON}, timeout=60).json()
         [entry] = page["files"]
-        entry["content"] = session.get(entry["url"], timeout=10).content
+        entry["content"] = session.get(entry["url"], timeout=60).content
         if entry["provenance"]:
-            entry["provenance"] = session.get(entry["provenance"], timeout=10).json()
+            entry["provenance"] = session.get(entry["provenance"], timeout=60).json()
         return dict(entry)
 
 
