@@ -338,7 +338,13 @@ class App:
         status = outcome.tool_status if outcome.tool_status is not None else ExitCode.INTERNAL
         exit_code = int(ExitCode.USAGE if unusable else refused if refused is not None else status)
         report = self._make_report(
-            outcome, command=command, exit_code=exit_code, tool=tool, policy=policy, trust_root=trust_root
+            outcome,
+            command=command,
+            exit_code=exit_code,
+            verdict=outcome.verdict,
+            tool=tool,
+            policy=policy,
+            trust_root=trust_root,
         )
         show(report)
         if refused is not None or not self.options.quiet:
@@ -346,13 +352,47 @@ class App:
 
             verbose = self.options.verbose > 0
             render_text(report, self.console, verbose=verbose, is_explained=is_explained)
+        self._store_report(report)
+        if policy is not None and not is_offline:
+            self._refresh_trust_root(outcome, policy)
+        return exit_code
+
+    def report_status(
+        self,
+        exit_code: int,
+        outcome: Outcome | None = None,
+        *,
+        policy: Policy | None = None,
+        trust_root: TrustRoot | None = None,
+    ) -> None:
+        """Write the report, where one is asked for, of a command whose own words and status are its result.
+
+        Args:
+            exit_code: the command's status, which is the verdict as well.
+            outcome: what it looked at.
+            policy: the policy that decided.
+            trust_root: the trust root that signatures were checked with.
+
+        Raises:
+            ConfigInvalid: the report cannot be written.
+        """
+        verdict = {ExitCode.ALLOWED: Verdict.ALLOW, ExitCode.UNDECIDED: Verdict.UNDECIDED}
+        report = self._make_report(
+            outcome or Outcome(),
+            command=self.command,
+            exit_code=exit_code,
+            verdict=verdict.get(ExitCode(exit_code), Verdict.BLOCK),
+            tool=None,
+            policy=policy,
+            trust_root=trust_root,
+        )
+        self._store_report(report)
+
+    def _store_report(self, report: RunReport) -> None:
         if self.options.report is not None:
             from guard.report.json_report import render_json
 
             _write_report(self.options.report, render_json(report))
-        if policy is not None and not is_offline:
-            self._refresh_trust_root(outcome, policy)
-        return exit_code
 
     def _make_report(
         self,
@@ -360,6 +400,7 @@ class App:
         *,
         command: Sequence[str],
         exit_code: int,
+        verdict: Verdict,
         tool: Tool | None,
         policy: Policy | None,
         trust_root: TrustRoot | None,
@@ -372,7 +413,7 @@ class App:
             started=self.started,
             finished=datetime.now(timezone.utc),
             exit_code=exit_code,
-            verdict=outcome.verdict,
+            verdict=verdict,
             policy=policy.sources_read if policy else (),
             identity_lock=policy.identity_lock if policy else None,
             trust_root=self._trust_root_used(trust_root),

@@ -335,8 +335,8 @@ def audit(app: App, /, **values: Any) -> int:
 @click.option("--check", is_flag=True, help="Write nothing; exit 10 when guard.lock is not as it should be.")
 @click.option("--all-platforms", is_flag=True, help="Look at the files for every platform, not only for those in use.")
 @click.option("--pylock", is_flag=True, help="Write the publishers into pylock.toml as well (PEP 751).")
+@common_options
 @click.pass_obj
-@plain_options
 def lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: bool, pylock: bool) -> int:
     """Record in guard.lock who publishes what lockfiles name, and print who changed.
 

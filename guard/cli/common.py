@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 import click
 
 from guard.app import App
-from guard.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -28,22 +27,19 @@ def common_options(command: _Command) -> _Command:
 
 
 def plain_options(command: _Command) -> _Command:
-    """Let a command that decides nothing take guard's own options but ``--report``, which it refuses.
+    """The same for a command that decides nothing, whose report states its status.
 
     Args:
         command: a function of the :class:`~guard.app.App` that click makes a command of.
     """
 
     @functools.wraps(command)
-    def checked(app: App, *arguments: Any, **options: Any) -> Any:
-        if app.options.report is not None:
-            raise UsageError("this command decides nothing, so that it has no report", hint="leave out --report")
-        return command(app, *arguments, **options)
+    def reported(app: App, *arguments: Any, **options: Any) -> int:
+        status = command(app, *arguments, **options)
+        app.report_status(status)
+        return int(status)
 
-    plain = cast("_Command", checked)
-    for option in _PLAIN_OPTIONS:
-        plain = option(plain)
-    return plain
+    return common_options(cast("_Command", reported))
 
 
 def _override(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -62,12 +58,12 @@ def _option(*names: str, **settings: Any) -> Callable[[_Command], _Command]:
 
 
 _FILE = click.Path(path_type=Path)
-_PLAIN_OPTIONS = (
+_OPTIONS = (
     _option("-q", "--quiet", is_flag=True, help="Say nothing when all is well."),
     _option("-v", "--verbose", count=True, help="Say more."),
+    _option("--report", type=_FILE, metavar="FILE", help="Write the JSON report."),
     _option("--color", type=click.Choice(["auto", "always", "never"]), help="Colours in what guard says on stderr."),
     _option("--no-progress", is_flag=True, callback=_override_progress, help="Show no progress on a terminal."),
     _option("--policy", type=_FILE, metavar="FILE", help="Policy that names registries and trust root."),
     _option("--trust-root", type=_FILE, metavar="FILE", help="Sigstore trusted root to use."),
 )
-_OPTIONS = (*_PLAIN_OPTIONS, _option("--report", type=_FILE, metavar="FILE", help="Write the JSON report."))

@@ -20,9 +20,10 @@ from guard.audit.reading import LoadedLock, load_from_disk
 from guard.audit.recording import Obstacle, Record, record_publishers
 from guard.cli.audit import read_locks
 from guard.engine.lock_pins import members_of
+from guard.engine.outcome import Outcome
 from guard.errors import ConfigInvalid, ExitCode
 from guard.managers.progress import show_progress
-from guard.model import Ecosystem, Location
+from guard.model import Ecosystem, Finding, Level, Location, RuleId
 from guard.policy.identity_lock import IdentityLock, render_identity_lock
 from guard.policy.identity_lock_changes import ChangeKind, PackageKey, update_identity_lock
 from guard.policy.patterns import normalised_name
@@ -79,18 +80,27 @@ def run_lock(app: App, paths: tuple[Path, ...], *, check: bool, all_platforms: b
         trust_root = app.load_trust_root(policy)
         engines = Engines(app=app, policy=policy, trust_root=trust_root, stack=stack, asks_anew=True)
         progress = show_progress(app, stack)
-        records = []
+        records, outcomes = [], []
         for plan in plans:
             selection = select_entries(plan.locks, named=policy.platforms, all_platforms=all_platforms)
             progress.step(f"who publishes what {plan.locks[0].shown} names")
             outcome = decide_entries(selection, engines)
             records.append(record_publishers(outcome.judged, plan.lock))
+            outcomes.append(outcome)
         progress.stop()
     pairs = tuple(zip(plans, records, strict=True))
-    statuses = [_conclude(app, plan, record, check=check) for plan, record in pairs]
+    concluded = [_conclude(app, plan, record, check=check) for plan, record in pairs]
+    statuses = [status for status, _ in concluded]
     if pylock:
         statuses += [_write_pylocks(plan, record, check=check) for plan, record in pairs]
-    return max(statuses, key=_GRAVITY.index)
+    status = max(statuses, key=_GRAVITY.index)
+    seen = Outcome(
+        judged=tuple(judged for outcome in outcomes for judged in outcome.judged),
+        not_decided=tuple(entry for outcome in outcomes for entry in outcome.not_decided),
+        findings=tuple(finding for _, findings in concluded for finding in findings),
+    )
+    app.report_status(status, seen, policy=policy, trust_root=trust_root)
+    return status
 
 
 def _plans(app: App, locks: Sequence[LoadedLock]) -> Iterator[_Plan]:
@@ -107,7 +117,8 @@ def _plans(app: App, locks: Sequence[LoadedLock]) -> Iterator[_Plan]:
         yield _Plan(path, existing[path], tuple(some))
 
 
-def _conclude(app: App, plan: _Plan, record: Record, *, check: bool) -> int:
+def _conclude(app: App, plan: _Plan, record: Record, *, check: bool) -> tuple[int, tuple[Finding, ...]]:
+    """Print what changed, write it unless only checking, and return the status and the changes as findings."""
     lock, changes = update_identity_lock(plan.lock, record.seen, kept=_kept(app, plan))
     shown = plan.path.relative_to(app.cwd) if plan.path.is_relative_to(app.cwd) else plan.path
     for change in changes:
@@ -121,9 +132,15 @@ def _conclude(app: App, plan: _Plan, record: Record, *, check: bool) -> int:
         state = "is not as it should be: guard lock" if check and is_stale else "is as it should be"
         click.echo(printable(f"guard: {shown} {state} ({len(lock.packages)} packages)"), err=True)
     obstacles = {obstacle for _, obstacle in record.obstacles}
+    level = Level.BLOCK if check else Level.NOTE
+    findings = tuple(_finding(f"{_WORDS[change.kind]} {change}", level, plan.path) for change in changes)
     if Obstacle.REFUSED in obstacles or (check and is_stale):
-        return ExitCode.BLOCKED
-    return ExitCode.UNDECIDED if obstacles else ExitCode.ALLOWED
+        return ExitCode.BLOCKED, findings
+    return ExitCode.UNDECIDED if obstacles else ExitCode.ALLOWED, findings
+
+
+def _finding(message: str, level: Level, path: Path) -> Finding:
+    return Finding(rule=RuleId.IDENTITY_LOCK_CHANGED, level=level, message=message, location=Location(str(path)))
 
 
 def _write_pylocks(plan: _Plan, record: Record, *, check: bool) -> int:

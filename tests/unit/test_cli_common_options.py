@@ -1,7 +1,8 @@
-"""guard's own options stand before the command word or after it; what decides nothing has no report."""
+"""guard's own options stand before the command word or after it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import click
 import pytest
 
 from guard.cli.commands import guard, run
+from tests.e2e.surroundings import REPORT_VALIDATOR
 
 TOOLS = {"pip", "npm", "npx", "uv", "uvx", "pnpm", "pnpx", "yarn", "pipx", "poetry", "pdm"}
-JUDGING = {"audit", "explain", "evidence fetch", "verify"}
-PLAIN = {"--quiet", "--verbose", "--color", "--no-progress", "--policy", "--trust-root"}
+COMMON = {"--quiet", "--verbose", "--color", "--no-progress", "--policy", "--trust-root", "--report"}
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -29,15 +30,17 @@ OWN = {name: command for name, command in commands(guard) if name not in TOOLS}
 @pytest.mark.parametrize("name", OWN)
 def test_every_command_of_its_own_takes_guards_options(name: str) -> None:
     spellings = {spelling for parameter in OWN[name].params for spelling in parameter.opts}
-    assert spellings >= PLAIN
-    assert ("--report" in spellings) == (name in JUDGING)
+    assert spellings >= COMMON
 
 
-def test_what_decides_nothing_has_no_report(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("line", [["--report", "{}", "policy", "check"], ["policy", "check", "--report", "{}"]])
+def test_the_report_of_what_decides_nothing_states_its_status(line: list[str], tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    assert run(["--report", str(report), "policy", "check"]) == 2
-    assert "no report" in capfd.readouterr().err
-    assert not report.exists()
+    assert run([word.format(report) for word in line]) == 0
+    document = json.loads(report.read_text())
+    REPORT_VALIDATOR.validate(document)
+    assert (document["exit_code"], document["verdict"], document["artifacts"]) == (0, "allow", [])
+    assert document["run"]["command"][:2] == ["policy", "check"]
 
 
 def test_what_stands_behind_the_word_wins(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
