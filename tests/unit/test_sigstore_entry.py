@@ -19,7 +19,7 @@ from guard.sigstore.keys import Artifact, checked_key
 from tests.sim.authority import KeyType, Leaf, new_key
 from tests.sim.documents import base64_text
 from tests.sim.entries import Recorded
-from tests.sim.forms import DSSE_V2, ENVELOPE, FORMS, KEY, KEYED, MESSAGE, MESSAGE_V2
+from tests.sim.forms import DSSE_V2, ENVELOPE, FORMS, INTOTO_V1, KEY, KEYED, MESSAGE, MESSAGE_V2
 from tests.sim.judging import NOW, mint, needs_of
 from tests.sim.mint import SIGNED_AGO, Recipe
 from tests.sim.sigstore import KeyPair
@@ -167,6 +167,11 @@ def test_a_signature_that_is_encoded_otherwise_in_an_intoto_entry() -> None:
     with pytest.raises(EvidenceInvalid) as caught:
         verify(replace(KEYED, body=raw_signature))
     assert caught.value.code is EvidenceCode.MALFORMED
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_an_entry_of_the_kind_intoto_may_name_its_signer_in_der(key: KeyPair | None) -> None:
+    verify(replace(INTOTO_V1, key=key, logged=lambda recorded: replace(recorded, verifier_pem=recorded.verifier_der)))
 
 
 @pytest.mark.parametrize(
