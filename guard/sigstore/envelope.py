@@ -52,7 +52,8 @@ def parse_certified_envelope(members: JsonObject, data: bytes) -> CertifiedEnvel
     signatures = objects_member(members, "signatures")
     if len(signatures) != 1:
         raise MalformedInput(f"the envelope has {len(signatures)} signatures, not one")
-    certificate = signatures[0].get("cert")
+    [signature] = signatures
+    certificate = signature.get("cert")
     if not isinstance(certificate, str) or not _CERTIFICATE.fullmatch(certificate):
         raise EvidenceInvalid(EvidenceCode.SIGNATURE, "the envelope brings no certificate, so that nobody signed it")
     return CertifiedEnvelope(members=members, certificate=certificate, text=data.decode().strip())
@@ -98,7 +99,7 @@ def bundle_with_entry(envelope: CertifiedEnvelope, answer: bytes) -> JsonObject 
         "dsseEnvelope": {
             "payload": envelope.members.get("payload"),
             "payloadType": envelope.members.get("payloadType"),
-            "signatures": [{"sig": signature.get("sig"), "keyid": signature.get("keyid") or ""}],
+            "signatures": [{"sig": signature.get("sig"), "keyid": signature.get("keyid")}],
         },
     }
 

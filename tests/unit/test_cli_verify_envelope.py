@@ -147,10 +147,20 @@ def test_the_entry_of_an_envelope_is_the_logs(here: Surrounding, log: Log) -> No
     assert here.verify("trusted_root.json", "--bundle", provenance, *SOURCE).rules == ["statement-mismatch"]
 
 
-@pytest.mark.parametrize("has_certificate", [True, False])
-def test_an_entry_of_before_2024(here: Surrounding, log: Log, has_certificate: bool) -> None:
+def test_an_envelope_need_not_name_its_key(here: Surrounding, log: Log) -> None:
     bundle = signed()
     document = envelope_of(bundle)
+    del document["signatures"][0]["keyid"]
+    text = compact_json(document)
+    log.entries[text.decode()] = as_answered(bundle["verificationMaterial"]["tlogEntries"][0])
+    assert here.verify("tool", "--bundle", here.write("p.intoto.jsonl", text), *SOURCE).status == 0
+
+
+@pytest.mark.parametrize("keyid", ["", "a key"])
+@pytest.mark.parametrize("has_certificate", [True, False])
+def test_an_entry_of_before_2024(here: Surrounding, log: Log, has_certificate: bool, keyid: str) -> None:
+    bundle = signed()
+    document = envelope_of(bundle, keyid=keyid)
     text = compact_json(document)
     plain = document | {"signatures": [{name: document["signatures"][0][name] for name in ("keyid", "sig")}]}
     log.entries[text.decode()] = intoto_entry(bundle, text if has_certificate else compact_json(plain))
