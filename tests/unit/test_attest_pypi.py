@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guard.attest.pypi import verify_attestation, verify_provenance
 from guard.errors import EvidenceCode
-from guard.limits import ATTESTATIONS_MAX_COUNT, PROVENANCE_MAX_BYTES
+from guard.limits import ATTESTATIONS_MAX_COUNT, DISTRIBUTION_NAME_MAX_CHARACTERS, PROVENANCE_MAX_BYTES
 from guard.model import Digest, Evidence, EvidenceKind, EvidenceState
 from guard.sigstore.trust_root import parse_trust_root
 from guard.sigstore.verify import Verifier
@@ -224,6 +224,20 @@ def test_one_attestation_for_each_predicate_type() -> None:
     assert (first.state, second.state) == (VERIFIED, INVALID)
     assert second.code is EvidenceCode.STATEMENT_PREDICATE
     assert [one.state for one in verify(provenance([(PUBLISHER, [PUBLISH]), (PUBLISHER, [again])]))] == [VERIFIED] * 2
+
+
+def test_what_stands_beside_a_second_attestation_of_a_type_is_judged_for_itself() -> None:
+    again = SIGSTORE.attest(publish_statement(FILE, CONTENT), IDENTITY)
+    of_another = SIGSTORE.attest(publish_statement("gadget-1.0.tar.gz", CONTENT), IDENTITY)
+    evidence = verify(provenance([(PUBLISHER, [PUBLISH, again, of_another, SLSA])]))
+    predicate, subject = EvidenceCode.STATEMENT_PREDICATE, EvidenceCode.STATEMENT_SUBJECT
+    assert [each.code for each in evidence] == [None, predicate, subject, None]
+
+
+def test_a_name_as_long_as_any_file_name_is_compared() -> None:
+    stated = f"widget-1{'.0' * 200}"[: DISTRIBUTION_NAME_MAX_CHARACTERS - 17] + "-py3-none-any.whl"
+    assert len(stated) == DISTRIBUTION_NAME_MAX_CHARACTERS
+    assert signed(publish_statement(stated, CONTENT), filename="widget-1-py3-none-any.whl").state is VERIFIED
 
 
 @pytest.mark.parametrize(
