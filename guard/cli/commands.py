@@ -1,9 +1,8 @@
-"""The command line proper: guard's own options, the guarded tools, and what happens to errors."""
+"""The command line proper: guard's own options, the guarded tools and guard's own commands."""
 
 from __future__ import annotations
 
 import sys
-import traceback
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from guard.app import App, Options
 from guard.cli.common import common_options, plain_options
 from guard.cli.main import split_at_command
 from guard.clients.words import CLIENTS
-from guard.errors import ExitCode, GuardError
-from guard.managers.process import Interrupted, interruptible
+from guard.errors import ExitCode
 
 
 @click.group(
@@ -457,8 +455,8 @@ def verify(app: App, /, **values: Any) -> int:
     return run_verify(app, Request(**values, signer=SignerOptions(**signer)))
 
 
-def run(argv: list[str]) -> int:
-    """Carry out one command line.
+def run_command(argv: list[str]) -> int:
+    """Parse a command line and carry it out.
 
     Args:
         argv: what follows ``guard``.
@@ -466,12 +464,10 @@ def run(argv: list[str]) -> int:
     Returns:
         The exit status.
     """
+    word, rest = split_at_command(argv)
+    command = () if word is None else (word, *rest)
     try:
-        with interruptible():
-            word, rest = split_at_command(argv)
-            command = () if word is None else (word, *rest)
-            status = guard.main(args=argv, prog_name="guard", standalone_mode=False, obj=command)
-        return int(status) if isinstance(status, int) else ExitCode.ALLOWED
+        status = guard.main(args=argv, prog_name="guard", standalone_mode=False, obj=command)
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except click.ClickException as error:
@@ -479,21 +475,4 @@ def run(argv: list[str]) -> int:
         return ExitCode.USAGE
     except click.Abort:
         return 128 + 2
-    except Interrupted as interruption:
-        return 128 + interruption.number
-    except GuardError as error:
-        _print_error(error.message, error.hint)
-        return error.exit_code
-    except Exception as error:  # noqa: BLE001  # the last boundary: an error of guard's own stops the install
-        _print_error(f"internal error, nothing more was installed: {type(error).__name__}: {error}", "")
-        if "-v" in argv or "--verbose" in argv:
-            traceback.print_exc()
-        return ExitCode.INTERNAL
-
-
-def _print_error(message: str, hint: str) -> None:
-    from guard.report.text import printable
-
-    sys.stderr.write(f"guard: {printable(message)}\n")
-    if hint:
-        sys.stderr.write(f"  {printable(hint)}\n")
+    return int(status) if isinstance(status, int) else ExitCode.ALLOWED

@@ -36,7 +36,7 @@ def main() -> int:
     if word in PROGRAMS and passes_through(word, rest):
         return _pass_through_to_client(word, rest)
     _restart_isolated(argv)
-    from guard.cli.commands import run
+    from guard.cli.run import run
 
     status = run(argv)
     sys.stdout.flush()

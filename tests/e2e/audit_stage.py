@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.cli.commands import run
+from guard.cli.run import run
 from tests.e2e.surroundings import REPORT_VALIDATOR, Result
 from tests.sim.documents import JsonObject
 from tests.sim.world import Published, PublishedNpm, World

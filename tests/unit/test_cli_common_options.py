@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from guard.cli.commands import guard, run
+from guard.cli.commands import guard
+from guard.cli.run import run
 from tests.e2e.surroundings import REPORT_VALIDATOR
 
 TOOLS = {"pip", "npm", "npx", "uv", "uvx", "pnpm", "pnpx", "yarn", "pipx", "poetry", "pdm"}

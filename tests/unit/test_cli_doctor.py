@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from guard.cli.commands import run
+from guard.cli.run import run
 
 _SCHEMA = json.loads((resources.files("guard") / "data" / "guard-doctor-1.schema.json").read_text())
 Doctor = Callable[[], dict[str, Any]]

@@ -17,7 +17,7 @@ import pytest
 from guard.app import App, Options, start_detached
 from guard.cli import trust_root as module
 from guard.cli.cache import size_bytes
-from guard.cli.commands import run
+from guard.cli.run import run
 from guard.engine.outcome import Outcome
 from guard.model import (
     Artifact,

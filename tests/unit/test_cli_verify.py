@@ -523,7 +523,7 @@ def test_another_trust_root_refuses(here: Surrounding) -> None:
 
 
 def test_options_stand_before_or_behind_the_word(here: Surrounding, capsys: pytest.CaptureFixture[str]) -> None:
-    from guard.cli.commands import run
+    from guard.cli.run import run
 
     bundle = here.write("bundle.json", provenance_of(("tool", TOOL)))
     words = ["tool", "--bundle", str(bundle), *SOURCE]

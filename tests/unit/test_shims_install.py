@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.cli.commands import run
+from guard.cli.run import run
 from guard_shims import changes, launcher
 from guard_shims.errors import ShimsError
 from guard_shims.install import Removal, Setting, install_shims, load_status, remove_shims

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from guard.cli.commands import run
+from guard.cli.run import run
 from tests.sim.documents import JsonObject
 from tests.sim.identity import Identity
 from tests.sim.sigstore import MintingSigstore

@@ -12,7 +12,7 @@ from guard.errors import ToolNotFound, UsageError
 from guard.managers.pip.command import PipCommand
 from guard.managers.pip.config import PipConfiguration, configuration_options, load_configuration
 from guard.managers.pip.index_settings import IndexSettings
-from guard.managers.pip.target import PipCommandLine, Target, command_of_python, find_pip, probe_target
+from guard.managers.pip.target import PipCommandLine, Probe, Target, command_of_python, find_pip, probe_target
 from guard.managers.pip.upstream import make_upstream
 from guard.policy.policy import Policy
 from guard.registry.pypi import IndexClient
@@ -59,12 +59,13 @@ def make_configured_client(app: App, policy: Policy, configuration: PipConfigura
     return _make_client(app, policy, configured, IndexSettings())
 
 
-def find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
+def find_target(app: App, typed: PipCommand, *, probe: Probe | None = None) -> tuple[Target, PipCommand]:
     """Return the pip of pip's own ``--python`` or the first on PATH, and the options that configure it.
 
     Args:
         app: the outside.
         typed: the command line.
+        probe: see :func:`~guard.managers.pip.target.start_probe`.
 
     Raises:
         ToolNotFound: there is none.
@@ -73,7 +74,7 @@ def find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
     """
     python = typed.last("--python")
     line = find_users_pip(app) if python is None else command_of_python(python)
-    target = probe_target(line, app.environ)
+    target = probe_target(line, app.environ, probe=probe)
     configuration = _load(app, typed, Path(target.prefix))
     if python is None and configuration.python is not None:
         target = probe_target(command_of_python(configuration.python), app.environ)

@@ -25,7 +25,7 @@ from guard.managers.pip.locking import run_locking
 from guard.managers.pip.pylock import LoadedPylock, load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
 from guard.managers.pip.session import Session
-from guard.managers.pip.target import Target, is_own_environment
+from guard.managers.pip.target import Probe, Target, is_own_environment
 from guard.managers.pip.upstream import make_http, make_upstream
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
@@ -39,12 +39,13 @@ from guard.sigstore.verify import Verifier
 _ELSEWHERE = ("--target", "--prefix", "--root", "--dry-run")
 
 
-def run_pip(app: App, arguments: Sequence[str]) -> int:
+def run_pip(app: App, arguments: Sequence[str], *, probe: Probe | None = None) -> int:
     """Carry out ``guard pip ARGUMENTS``.
 
     Args:
         app: the outside.
         arguments: what follows ``pip``.
+        probe: see :func:`~guard.managers.pip.target.start_probe`.
 
     Returns:
         guard's exit status where it refuses or could not decide, else pip's own.
@@ -56,7 +57,7 @@ def run_pip(app: App, arguments: Sequence[str]) -> int:
         typed = parse_command(arguments)
     except Refused as error:
         return app.conclude(outcome_of(error), command=("pip", *arguments))
-    target, configured = _find_target(app, typed)
+    target, configured = _find_target(app, typed, probe)
     policy = app.load_policy()
     trust_root = app.load_trust_root(policy)
     with ExitStack() as stack:
@@ -173,13 +174,13 @@ def _load_files(app: App, command: PipCommand, folder: Path) -> RequirementFiles
     )
 
 
-def _find_target(app: App, typed: PipCommand) -> tuple[Target, PipCommand]:
+def _find_target(app: App, typed: PipCommand, probe: Probe | None) -> tuple[Target, PipCommand]:
     """Return the pip to drive and the options that configure it.
 
     Raises:
         UsageError: it would change the environment that guard runs from.
     """
-    target, configured = find_target(app, typed)
+    target, configured = find_target(app, typed, probe=probe)
     if app.options.verbose:
         app.console.print(f"guard: pip {target.version} of {target.prefix}", markup=False)
     elsewhere = any(typed.has(option) or configured.has(option) for option in _ELSEWHERE)

@@ -15,7 +15,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from guard.errors import ToolNotFound, UsageError, malformed_input_boundary
+from guard.errors import GuardError, ToolNotFound, UsageError, malformed_input_boundary
+from guard.managers.pip.command import Kind, classify, parse_command
 from guard.managers.shim_mark import HEAD_BYTES, SHIM_MARK
 
 _PROBE_TIMEOUT_SECONDS = 60
@@ -56,6 +57,7 @@ class Probe:
     """
 
     def __init__(self, interpreter: str, environ: Mapping[str, str]) -> None:
+        self.interpreter = interpreter
         # -P is newer than the oldest pip; in the root folder the empty first path entry of -c leads nowhere.
         self._process = subprocess.Popen(
             [interpreter, "-c", _PROBE],
@@ -73,6 +75,11 @@ class Probe:
         if not line:
             self._process.communicate()
         return line
+
+    def stop(self) -> None:
+        """End it; nobody wants to know any more."""
+        self._process.kill()
+        self._process.communicate()
 
     def load_tags(self) -> tuple[str, ...]:
         """Return the wheel tags that the interpreter accepts, best first (PEP 425)."""
@@ -174,14 +181,40 @@ def command_of_python(python: str) -> PipCommandLine:
     return PipCommandLine(str(path), str(script))
 
 
-def probe_target(command: PipCommandLine, environ: Mapping[str, str]) -> Target:
+def start_probe(arguments: Sequence[str], environ: Mapping[str, str]) -> Probe | None:
+    """Start to ask the pip on PATH what it is, before anybody waits for the answer; what fails is said by whoever does.
+
+    Args:
+        arguments: what follows ``pip``.
+        environ: the user's environment.
+
+    Returns:
+        The running probe for :func:`probe_target`; ``None`` where the command names another Python or asks none.
+    """
+    with contextlib.suppress(GuardError, OSError):
+        if classify(arguments) is Kind.PASS_THROUGH or parse_command(arguments).has("--python"):
+            return None
+        command = find_pip(environ.get("PATH", os.defpath), virtual_env=environ.get("VIRTUAL_ENV"))
+        return Probe(command.interpreter, environ)
+    return None
+
+
+def probe_target(command: PipCommandLine, environ: Mapping[str, str], *, probe: Probe | None = None) -> Target:
     """Ask the interpreter which environment it is.
+
+    Args:
+        command: the pip of which it is the interpreter.
+        environ: the user's environment.
+        probe: what was started ahead, for this interpreter or another.
 
     Raises:
         ToolNotFound: it does not answer, or has no pip.
         UsageError: its pip is too old to be guarded.
     """
-    probe = Probe(command.interpreter, environ)
+    if probe is not None and probe.interpreter != command.interpreter:
+        probe.stop()
+        probe = None
+    probe = probe or Probe(command.interpreter, environ)
     line = probe.read_facts()
     if not line:
         raise ToolNotFound(f"{command.script} does not run: {command.interpreter} cannot import pip")
