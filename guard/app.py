@@ -22,7 +22,6 @@ from guard.policy.identity_lock import IdentityLock
 from guard.policy.policy import Policy, PolicyClass, explicit_policy, merge_policies
 from guard.policy.schema import AnchorFile, PolicyFile, RefreshMode, parse_policy
 from guard.registry.http import Deadline
-from guard.report.model import RunReport, Tool, TrustRootUsed
 from guard.sigstore.trust_root import TrustRoot, parse_trust_root
 from guard.store.files import FileStore
 from guard.store.policies import (
@@ -35,13 +34,14 @@ from guard.store.policies import (
     load_policy,
 )
 from guard.store.runs import Runs
-from guard.store.tarballs import TarballFacts
 from guard.store.trust_roots import TrustRoots, load_shipped_root
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from guard.report.model import RunReport, Tool, TrustRootUsed
     from guard.store.facts import Facts
+    from guard.store.tarballs import TarballFacts
 
 _APP_NAME = "provenance-guard"
 # How guard's own shims know each other again (guard_shims.launcher); no tool that guard starts has a use for it.
@@ -145,6 +145,8 @@ class App:
     @property
     def tarball_facts(self) -> TarballFacts:
         """What npm tarballs say of themselves, by digest."""
+        from guard.store.tarballs import TarballFacts
+
         return TarballFacts(self.caches["what npm tarballs say"])
 
     @property
@@ -405,6 +407,8 @@ class App:
         policy: Policy | None,
         trust_root: TrustRoot | None,
     ) -> RunReport:
+        from guard.report.model import RunReport
+
         return RunReport(
             guard_version=__version__,
             command=tuple(command),
@@ -427,6 +431,8 @@ class App:
     def _trust_root_used(self, root: TrustRoot | None) -> TrustRootUsed | None:
         if root is None:
             return None
+        from guard.report.model import TrustRootUsed
+
         return TrustRootUsed(source=root.source, digest=root.digest, age_days=self.age_days(root))
 
     def _say(self, message: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 
 from guard.errors import ExitCode, GuardError
 from guard.managers.process import Interrupted, interruptible
@@ -35,6 +34,8 @@ def run(argv: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  # the last boundary: an error of guard's own stops the install
         _print_error(f"internal error, nothing more was installed: {type(error).__name__}: {error}", "")
         if "-v" in argv or "--verbose" in argv:
+            import traceback
+
             traceback.print_exc()
         return ExitCode.INTERNAL
 

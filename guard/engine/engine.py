@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from guard import limits
 from guard.model import Artifact, Ecosystem, Facts, HeldBack, Judged
@@ -18,7 +18,9 @@ from guard.once import Once
 from guard.policy.evaluate import evaluate_artifact
 from guard.policy.offer import NamedReleases, evaluate_offer
 from guard.policy.policy import PackagePolicy, Policy
-from guard.sigstore.verify import Verifier
+
+if TYPE_CHECKING:
+    from guard.sigstore.verify import Verifier
 
 _QUICK_BATCH = 64
 

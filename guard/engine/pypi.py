@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -13,7 +14,6 @@ from packaging.version import InvalidVersion, Version
 from guard.attest.availability import Flag, evaluate_availability
 from guard.attest.availability import Outcome as EndpointOutcome
 from guard.attest.documents import digest_of_document
-from guard.attest.pypi import verify_provenance
 from guard.engine.addresses import compare_file_address, compare_registry, with_registry
 from guard.engine.earlier import earlier_release, find_attested_beside, find_earlier_file
 from guard.engine.engine import Engine
@@ -47,11 +47,13 @@ from guard.policy.versions import Earlier
 from guard.registry.credentials import redact_url
 from guard.registry.pypi import IndexClient, Project
 from guard.registry.simple import IndexFile
-from guard.sigstore.verify import Verifier
 from guard.store.archives import CoreMetadata, load_sdist_metadata, load_wheel_metadata, parse_core_metadata
 from guard.store.facts import FactKey
 from guard.store.facts import Facts as VerifiedFacts
 from guard.store.files import FileStore, StoredFile
+
+if TYPE_CHECKING:
+    from guard.sigstore.verify import Verifier
 
 
 class PyPIEngine(Engine):
@@ -370,10 +372,12 @@ class PyPIEngine(Engine):
         return (Evidence(kind=EvidenceKind.PEP740_PUBLISH, state=found.state, cause=found.cause, reason=found.reason),)
 
     def _verify_document(self, file: IndexFile, sha256: Digest, document: bytes) -> tuple[Evidence, ...]:
-        return self._verifications.get(
-            self._document_key(file, sha256, digest_of_document(document)),
-            lambda verifier: verify_provenance(document, filename=file.filename, sha256=sha256, verifier=verifier),
-        )
+        def verify(verifier: Verifier) -> tuple[Evidence, ...]:
+            from guard.attest.pypi import verify_provenance  # pip need not wait for it to begin
+
+            return verify_provenance(document, filename=file.filename, sha256=sha256, verifier=verifier)
+
+        return self._verifications.get(self._document_key(file, sha256, digest_of_document(document)), verify)
 
     def _document_key(self, file: IndexFile, sha256: Digest, document: Digest) -> FactKey:
         return self._verifications.key(Ecosystem.PYPI, file.filename, sha256, str(document))

@@ -10,12 +10,15 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from guard import __version__
 from guard.model import Digest, Ecosystem, Evidence, EvidenceState
-from guard.sigstore.verify import Verifier
 from guard.store.facts import FactKey, Facts
 from guard.store.libraries import library_versions
+
+if TYPE_CHECKING:
+    from guard.sigstore.verify import Verifier
 
 _LIBRARIES = ("sigstore", "cryptography")
 

@@ -98,19 +98,27 @@ def _may_begin(text: bytes, prefix: bytes) -> bool:
     return text.startswith(prefix) or prefix.startswith(text)
 
 
-def run_quietly(argv: Sequence[str], *, environ: Mapping[str, str], cwd: str | None = None) -> tuple[int, bytes, bytes]:
+def run_quietly(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    cwd: str | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> tuple[int, bytes, bytes]:
     """Run a tool without showing its output.
 
     Args:
         argv: the process's arguments.
         environ: its environment.
         cwd: its working directory; without it guard's own.
+        meanwhile: starts what would delay the tool if it were started before; called once the tool runs.
 
     Returns:
         Exit status (128+n for death by signal n), stdout and stderr.
     """
     streams = _Streams(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd)
     with _running(argv, environ, streams) as process:
+        meanwhile()
         stdout, stderr = process.communicate()
     return _status(process.returncode), stdout, stderr
 

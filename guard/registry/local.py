@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from guard.errors import MalformedInput, NotFound, Unavailable
 from guard.registry.credentials import redact_url
@@ -27,6 +26,9 @@ def path_from_url(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost") or "\0" in unquote(parts.path):
         raise MalformedInput(f"not a file of this machine: {redact_url(url)}")
+    # With it comes all of http.client, for which an installation from indexes has no use before its first request.
+    from urllib.request import url2pathname
+
     return Path(url2pathname(parts.path))
 
 

@@ -206,7 +206,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     watched: dict[str, Callable[..., object]] = {
         "guard.engine.npm_evidence.verify_attestations": verify_attestations,
         "guard.engine.npm_evidence.verify_registry_signatures": verify_registry_signatures,
-        "guard.engine.pypi.verify_provenance": verify_provenance,
+        "guard.attest.pypi.verify_provenance": verify_provenance,
     }
     for place, function in watched.items():
         monkeypatch.setattr(place, _watch(function, seen))

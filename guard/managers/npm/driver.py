@@ -26,7 +26,6 @@ from guard.managers.npm.target import NpmTarget, find_npm
 from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
 from guard.policy.policy import Policy
-from guard.report.model import Tool
 from guard.sigstore.trust_root import TrustRoot
 from guard.sigstore.verify import Verifier
 
@@ -84,6 +83,8 @@ def _run(app: App, typed: Sequence[str], command: NpmCommand, kind: Kind, target
             outcome = _carry_out(app, command, kind, target, policy, trust_root, stack)
         except (Refused, MalformedInput, Unavailable) as error:
             outcome = outcome_of(error)
+    from guard.report.model import Tool
+
     return app.conclude(
         outcome,
         command=typed,
@@ -121,7 +122,8 @@ def _carry_out(
         now=app.started,
     )
     stack.callback(engine.close)
-    engine.start(import_ahead)
+    if kind not in _RESOLVED:
+        engine.start(import_ahead)
     session = Session(
         command=command,
         target=target,

@@ -12,6 +12,7 @@ from guard.engine.outcome import Outcome
 from guard.errors import Refused
 from guard.gateway.npm import NpmSite
 from guard.gateway.server import Gateway
+from guard.managers.imports import import_ahead
 from guard.managers.npm.cache import fill_cache
 from guard.managers.npm.command import NpmCommand, parse_command
 from guard.managers.npm.entries import LOCAL_SOURCES, LockedTree, judge_tree
@@ -94,6 +95,7 @@ def run_installation(session: Session, kind: Kind) -> Outcome:
     resolved = _find_tree(session, project, kind)
     if isinstance(resolved, Outcome):
         return resolved
+    session.engine.start(import_ahead)
     session.progress.step("deciding")
     outcome = replace(judge_tree(session, resolved.tree(project)), held_back=resolved.held_back)
     if not outcome.allowed:

@@ -13,6 +13,7 @@ from guard.engine.npm import NpmEngine
 from guard.engine.outcome import Outcome
 from guard.gateway.npm import NpmSite
 from guard.gateway.server import Gateway
+from guard.managers.imports import import_ahead
 from guard.managers.npm.command import NpmCommand
 from guard.managers.npm.config import NpmConfiguration
 from guard.managers.npm.environment import REPLACED, Places, npm_environment
@@ -167,7 +168,7 @@ class Session:
     def run_quietly(self, argv: list[str], gateway: Gateway, cwd: Path) -> tuple[int, bytes, bytes]:
         """Run npm without showing its output; see :func:`guard.managers.process.run_quietly`."""
         environ = {**self.environment(gateway), "npm_config_logs_dir": str(self.places.quiet_logs)}
-        return run_quietly(argv, environ=environ, cwd=str(cwd))
+        return run_quietly(argv, environ=environ, cwd=str(cwd), meanwhile=lambda: self.engine.start(import_ahead))
 
     def show_failure(self, output: tuple[bytes, bytes], gateway: Gateway, site: NpmSite) -> tuple[bytes, bytes]:
         """Return what a quiet run said, as the user should see it, and put its logs where that says they are."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guard import limits
 from guard.app import App
@@ -17,12 +18,9 @@ from guard.errors import MalformedInput, Refused, Unavailable, UsageError
 from guard.managers.imports import import_ahead
 from guard.managers.pip.command import Kind, PipCommand, classify, parse_command
 from guard.managers.pip.configured import find_target, find_users_pip
-from guard.managers.pip.deciding import run_deciding
 from guard.managers.pip.entries import parse_arguments
 from guard.managers.pip.inputs import judge_inputs
 from guard.managers.pip.installing import run_installation
-from guard.managers.pip.locking import run_locking
-from guard.managers.pip.pylock import LoadedPylock, load_pylock
 from guard.managers.pip.requirements import RequirementFiles, load_requirement_files
 from guard.managers.pip.session import Session
 from guard.managers.pip.target import Probe, Target, is_own_environment
@@ -31,9 +29,11 @@ from guard.managers.progress import show_progress
 from guard.managers.refusal import outcome_of
 from guard.model import Ecosystem
 from guard.policy.policy import Policy
-from guard.report.model import Tool
 from guard.sigstore.trust_root import TrustRoot
-from guard.sigstore.verify import Verifier
+
+if TYPE_CHECKING:
+    from guard.managers.pip.pylock import LoadedPylock
+    from guard.sigstore.verify import Verifier
 
 # Options that send an installation somewhere else than into the interpreter's environment.
 _ELSEWHERE = ("--target", "--prefix", "--root", "--dry-run")
@@ -65,6 +65,8 @@ def run_pip(app: App, arguments: Sequence[str], *, probe: Probe | None = None) -
             outcome = _run(app, typed, configured, target, policy, trust_root, stack)
         except (Refused, MalformedInput, Unavailable) as error:
             outcome = outcome_of(error)
+    from guard.report.model import Tool
+
     return app.conclude(
         outcome,
         command=("pip", *arguments),
@@ -84,15 +86,20 @@ def _run(
     stack: ExitStack,
 ) -> Outcome:
     session = open_session(app, typed, configured, target, policy, trust_root, stack)
-    session.engine.start(import_ahead)
     before = judge_inputs(session)
     if not before.allowed:
         return before
     session.files.write_private_copies()
-    if typed.command == Kind.LOCK:
-        return run_locking(session, before)
+    # Only what the command needs is imported, so that pip begins soon.
     if typed.command == Kind.INSTALL and not session.hashes_enforced:
         return run_installation(session, before)
+    session.engine.start(import_ahead)
+    if typed.command == Kind.LOCK:
+        from guard.managers.pip.locking import run_locking
+
+        return run_locking(session, before)
+    from guard.managers.pip.deciding import run_deciding
+
     return run_deciding(session, before)
 
 
@@ -119,7 +126,7 @@ def open_session(
     folder = stack.enter_context(app.runs.new())
     command = typed.preceded_by(configured.options)
     files = _load_files(app, command, folder)
-    pylocks = tuple(load_pylock(value, pip_release=target.release) for value in files.pylocks)
+    pylocks = tuple(_load_pylocks(files, target))
     upstream = make_upstream(
         typed=typed,
         configured=configured,
@@ -133,7 +140,7 @@ def open_session(
         index=upstream.client,
         store=app.file_store,
         verified=stack.enter_context(closing(app.facts)),
-        make_verifier=lambda: Verifier(trust_root, now=app.latest_now),
+        make_verifier=lambda: _make_verifier(app, trust_root),
         policy=_with_pins(policy, pylocks),
         now=app.started,
     )
@@ -150,6 +157,20 @@ def open_session(
         folder=folder,
         progress=show_progress(app, stack),
     )
+
+
+def _load_pylocks(files: RequirementFiles, target: Target) -> Iterable[LoadedPylock]:
+    if files.pylocks:
+        from guard.managers.pip.pylock import load_pylock
+
+        for value in files.pylocks:
+            yield load_pylock(value, pip_release=target.release)
+
+
+def _make_verifier(app: App, trust_root: TrustRoot) -> Verifier:
+    from guard.sigstore.verify import Verifier
+
+    return Verifier(trust_root, now=app.latest_now)
 
 
 def _with_pins(policy: Policy, pylocks: Iterable[LoadedPylock]) -> Policy:

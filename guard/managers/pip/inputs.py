@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guard.engine.outcome import Outcome
 from guard.errors import MalformedInput
 from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.plan import PlanItem, PlanKind
-from guard.managers.pip.pylock import LoadedPylock
 from guard.managers.pip.requirements import UnreadableLine
 from guard.managers.pip.session import Session
 from guard.model import Artifact, Digest, Ecosystem, Facts, Finding, Judged, Level, Location, RuleId, SourceKind
 from guard.registry.credentials import redact_url
 from guard.store.archives import load_sdist_metadata, load_wheel_metadata, parse_core_metadata
 from guard.store.files import measure
+
+if TYPE_CHECKING:
+    from guard.managers.pip.pylock import LoadedPylock
 
 # Sources that pip fetches by itself. Policy may allow them, but guard cannot yet hold pip to their bytes.
 _LOCAL_SOURCES = frozenset({SourceKind.LOCAL, SourceKind.PATH})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from guard.engine.outcome import NO_PINS, Outcome, Pins
 from guard.gateway.index import ClosedSite, Delivered, OpenSite
 from guard.gateway.server import Gateway
+from guard.managers.imports import import_ahead
 from guard.managers.pip.inputs import judge_elsewhere
 from guard.managers.pip.plan import PlanItem, PlanKind, parse_installation_report
 from guard.managers.pip.replay import bound_to_plan, resolving
@@ -109,7 +110,6 @@ def _outcome_of(
 
 
 def _resolve(session: Session, before: Outcome) -> _Resolution | _Failure | Outcome:
-    session.anticipate_names(entry.name for entry in session.requirements if entry.name)
     session.progress.step("resolving")
     session.engine.add_named(session.find_named())
     found = _resolve_once(session, before, holds_back=True)
@@ -118,6 +118,12 @@ def _resolve(session: Session, before: Outcome) -> _Resolution | _Failure | Outc
         again = _resolve_once(session, replace(before, held_back=found.site.held_back), holds_back=False)
         found = found if isinstance(again, _Failure) else again
     return found
+
+
+def _work_ahead(session: Session) -> None:
+    """Begin to import and to fetch what pip asks for once it has started."""
+    session.engine.start(import_ahead)
+    session.anticipate_names(entry.name for entry in session.requirements if entry.name)
 
 
 def _resolve_once(session: Session, before: Outcome, *, holds_back: bool) -> _Resolution | _Failure | Outcome:
@@ -131,7 +137,9 @@ def _resolve_once(session: Session, before: Outcome, *, holds_back: bool) -> _Re
     )
     with Gateway(site) as gateway:
         command = resolving(session.prepare(gateway), report)
-        status, stdout, stderr = run_quietly(session.argv(command), environ=session.environment(gateway))
+        status, stdout, stderr = run_quietly(
+            session.argv(command), environ=session.environment(gateway), meanwhile=lambda: _work_ahead(session)
+        )
     site.raise_crash()
     refused = replace(
         before,

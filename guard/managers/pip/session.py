@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,7 +18,6 @@ from guard.gateway.server import Gateway
 from guard.managers.pip.command import PipCommand
 from guard.managers.pip.entries import RequirementEntry
 from guard.managers.pip.output import Addresses
-from guard.managers.pip.pylock import LoadedPylock
 from guard.managers.pip.replay import FIRST_WITH_HASHED_CONSTRAINTS, pip_environment, through_gateway
 from guard.managers.pip.requirements import RequirementFiles
 from guard.managers.pip.target import Target
@@ -29,6 +29,9 @@ from guard.policy.offer import NamedReleases
 from guard.registry.pypi import Project
 from guard.registry.simple import IndexFile
 from guard.store.archives import parse_core_metadata
+
+if TYPE_CHECKING:
+    from guard.managers.pip.pylock import LoadedPylock
 
 # Options that make pip accept other wheels than its interpreter's, or say which ones it does not accept.
 _TAG_OPTIONS = ("--platform", "--python-version", "--implementation", "--abi", "--verbose", "--log")
