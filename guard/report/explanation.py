@@ -262,7 +262,8 @@ def _other_files(explanation: Explanation) -> Iterator[str]:
 
 def _proposals(explanation: Explanation, *, verbose: bool) -> Iterator[str]:
     if explanation.pin is not None:
-        yield f"to pin its publisher, add to guard.toml ({_then(explanation.pin)}):"
+        caution = ", once you know that the project moved there" if explanation.needs_entry else ""
+        yield f"to pin its publisher{caution}, add to guard.toml ({_then(explanation.pin)}):"
         yield from _indented(explanation.pin.lines)
     if explanation.exceptions is not None:
         rules = ", ".join(rule.value for rule in explanation.exceptions.rules)

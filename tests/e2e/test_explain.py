@@ -107,7 +107,7 @@ def test_a_young_release_by_another_publisher_is_blocked_where_a_resolver_choose
     explanation = explained(stage, "pypi:widget")
     entry = explanation["guard_lock"]["entry"]
     assert entry["verdict"] == "allow"
-    assert explanation["guard_toml"]["pin"] is None
+    assert explanation["guard_toml"]["pin"]["verdict"] == "allow"
     stage.write("guard.lock", f"version = 1\n{entry['lines']}")
     accepted = explain(stage, "pypi:widget")
     assert (accepted.status, accepted.report["artifacts"][0]["verdict"]) == (0, "allow")
