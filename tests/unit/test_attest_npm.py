@@ -345,6 +345,26 @@ def test_the_key_must_have_signed_such_things_at_that_time(keys: RegistryKeys, s
     assert slsa.state is VERIFIED
 
 
+def test_a_publish_attestation_says_which_registry_published() -> None:
+    published, built = verify(PUBLICATION, SLSA)
+    assert (published.registry, built.registry) == (REGISTRY, None)
+
+
+@pytest.mark.parametrize(("label", "kind"), [(PUBLISH, PUBLISH_KIND), (SLSA_V1, SLSA_KIND), (None, PUBLISH_KIND)])
+def test_what_an_unknown_key_signed_is_of_the_kind_that_the_registry_calls_it(
+    label: str | None, kind: EvidenceKind
+) -> None:
+    keys = RegistryKeys(cause=UnavailableCause.OUTAGE, reason="nobody knows")
+    evidence = only(verify(labelled(PUBLICATION["bundle"], label), keys=keys))
+    assert (evidence.kind, evidence.state) == (kind, UNAVAILABLE)
+    assert evidence.reason.endswith(": nobody knows")
+
+
+def test_an_unknown_key_is_named_alone_where_nothing_else_is_wrong() -> None:
+    evidence = only(verify(PUBLICATION, keys=RegistryKeys()))
+    assert (evidence.state, evidence.reason[-12:]) == (INVALID, "is not known")
+
+
 @pytest.mark.parametrize("cause", [UnavailableCause.NOT_SERVED, UnavailableCause.OUTAGE])
 def test_an_unknown_key_is_no_answer_where_not_all_keys_could_be_had(cause: UnavailableCause) -> None:
     evidence = only(verify(PUBLICATION, keys=RegistryKeys(cause=cause, reason="nobody knows")))
